@@ -1,0 +1,125 @@
+// A fine-tune job: its spec, states, events and result, as plain data.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace graft::jobs {
+
+// Values are those of proto JobState.
+enum class State {
+  kQueued = 1,
+  kPreparing = 2,
+  kTraining = 3,
+  kEvaluating = 4,
+  kPublishing = 5,
+  kSucceeded = 6,
+  kFailed = 7,
+  kCancelling = 8,
+  kCancelled = 9,
+};
+absl::string_view NameOf(State state);  // "QUEUED", ...
+bool IsTerminal(State state);
+
+enum class FailureType { kData = 1, kConfig = 2, kOutOfMemory = 3, kDevice = 4, kInternal = 5 };
+
+struct Failure {
+  FailureType type = FailureType::kInternal;
+  std::string message;
+};
+
+// Requested spec: fields the user left out are empty. Resolved spec: all are set, dataset is
+// "datasets/D/versions/N".
+struct TrainSpec {
+  std::string dataset, backbone, model, preset, device, alias;
+  std::optional<int> epochs, patience, batch_size;
+  std::optional<double> learning_rate, train_fraction, validation_fraction;
+  std::optional<uint32_t> seed;
+  bool operator==(const TrainSpec&) const = default;
+};
+
+struct ClassMetrics {
+  std::string label;
+  double precision = 0, recall = 0;
+  int images = 0;
+};
+
+struct Result {
+  std::string model_version;  // "models/m/versions/1"; set when published
+  double test_loss = 0, test_accuracy = 0, validation_loss = 0, validation_accuracy = 0;
+  int epochs_run = 0, best_epoch = 0, images_computed = 0, images_from_cache = 0;
+  std::map<std::string, double> phase_seconds;
+  std::string weights_sha256;
+  int64_t parameters = 0, trainable_parameters = 0;
+  std::vector<ClassMetrics> classes;
+  std::vector<int> confusion;  // row-major [actual, predicted]
+};
+
+struct StateChanged {
+  State state;
+  std::string reason;
+  std::optional<Failure> failure;
+  std::optional<Result> result;
+};
+struct FeatureProgress {
+  int images_done = 0, images_total = 0;
+  double images_per_second = 0, seconds_left = 0;
+};
+struct FeaturesReady {
+  int images_computed = 0, images_from_cache = 0;
+  double seconds = 0;
+};
+struct EpochDone {
+  int epoch = 0, epochs = 0;
+  double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, learning_rate = 0;
+  double seconds = 0, images_per_second = 0, seconds_left = 0;
+  bool best = false;
+};
+struct Message {
+  std::string text;
+};
+using EventBody = std::variant<StateChanged, FeatureProgress, FeaturesReady, EpochDone, Message>;
+
+struct Event {
+  int sequence = 0;  // 1, 2, 3, ... per job, without holes
+  absl::Time time;
+  EventBody body;
+};
+
+// Taken from the latest events, so that Get needs no replay.
+struct Progress {
+  int images_done = 0, images_total = 0, epoch = 0, epochs = 0;
+  double seconds_left = 0;
+};
+
+struct Job {
+  std::string id;
+  State state = State::kQueued;
+  TrainSpec requested, spec;
+  absl::Time create_time, start_time, end_time;  // InfinitePast when not yet
+  Progress progress;
+  int last_sequence = 0;
+  int attempt = 0;
+  int queue_position = 0;
+  bool cancel_requested = false;
+  std::optional<Failure> failure;
+  std::optional<Result> result;
+};
+
+// Database form; ordered keys, so equal values give equal text. DataLoss for text that is not one.
+std::string ToJson(const TrainSpec& spec);
+std::string ToJson(const Result& result);
+std::string ToJson(const EventBody& body);
+absl::StatusOr<TrainSpec> TrainSpecFromJson(absl::string_view text);
+absl::StatusOr<Result> ResultFromJson(absl::string_view text);
+absl::StatusOr<EventBody> EventBodyFromJson(absl::string_view text);
+
+}  // namespace graft::jobs

@@ -1,0 +1,23 @@
+// From the spec a user sent to the one a job runs: checks, the preset's values, versions pinned.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/jobs/job.h"
+
+namespace graft::jobs {
+
+// Facts that resolving needs, looked up by the caller.
+struct SpecContext {
+  std::string dataset_version;       // "datasets/animals5/versions/2": what spec.dataset names now
+  std::string dataset;               // "animals5"
+  int article_epochs = 25;           // of the backbone
+  std::vector<std::string> devices;  // with a worker: "cpu", "cuda:0"
+};
+
+// Every field set. InvalidField("spec.<field>") with the allowed range.
+absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecContext& context);
+
+}  // namespace graft::jobs

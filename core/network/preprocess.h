@@ -1,0 +1,29 @@
+// From encoded bytes to a network's input: the one function that training, evaluation and serving call.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/image/decode.h"
+
+namespace graft::network {
+
+// Stored with every model version; scaling and normalisation live inside the network.
+struct PreprocessSpec {
+  int height = 224;
+  int width = 224;
+  std::string resize = "bilinear";  // stretched, bilinear, no antialias (Keras' default)
+  std::string decode = "full";      // exact full-size decode
+};
+
+// A stable text of the spec, part of the feature cache's key.
+std::string KeyOf(const PreprocessSpec& spec);
+
+// [height, width, 3] uint8 RGB. InvalidArgument for what cannot be decoded. Thread-safe.
+absl::StatusOr<std::vector<uint8_t>> ToInput(absl::string_view encoded, const PreprocessSpec& spec,
+                                             const image::DecodeLimits& limits);
+
+}  // namespace graft::network

@@ -1,0 +1,78 @@
+// Immutable model versions: files under <root>/<model>/<id>/ published by rename after sync, rows and aliases in the
+// database. The row is what makes a version exist; a folder without a row is an orphan.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "core/base/ids.h"
+#include "core/store/database.h"
+
+namespace graft::registry {
+
+// What a version on a frozen backbone consists of; `manifest` explains it fully.
+struct VersionFiles {
+  std::string head;      // safetensors: head/kernel [feature_dimension, classes], head/bias [classes], float32
+  std::string manifest;  // JSON: spec, seed, data set digest, split hash, weights digest, library versions, metrics
+};
+
+struct ModelVersion {
+  std::string model;
+  int number = 0;
+  absl::Time create_time;
+  std::string backbone, backbone_sha256, head_sha256, head_path;
+  std::string job_id;
+  std::string manifest;
+  int64_t size_bytes = 0;
+  std::vector<std::string> aliases;  // sorted
+};
+
+// Files in place and synced, row not yet written.
+struct Staged {
+  std::string model, folder, backbone, backbone_sha256, head_sha256, job_id, manifest;
+  int64_t size_bytes = 0;
+};
+
+struct ModelSummary {
+  ModelVersion latest;
+  std::map<std::string, int> aliases;
+  int version_count = 0;
+};
+
+// Thread-safe; several processes share it.
+class Registry {
+ public:
+  Registry(store::Database* database, std::string root) : database_(database), root_(std::move(root)) {}
+
+  // Writes the files beside, syncs, renames into place.
+  absl::StatusOr<Staged> Stage(const std::string& model, const std::string& backbone,
+                               const std::string& backbone_sha256, const std::string& job_id,
+                               const VersionFiles& files);
+  // In the caller's transaction: takes the model's next number, inserts the row, sets `alias` if not empty.
+  absl::StatusOr<int> Publish(store::Transaction& transaction, const Staged& staged, const std::string& alias);
+
+  // number, alias, or the latest. ResourceNotFound naming what exists.
+  absl::StatusOr<ModelVersion> Find(const VersionReference& reference);
+  absl::StatusOr<std::vector<ModelSummary>> ListModels(absl::string_view after_name, int limit);
+  // Newest first, numbers below `before_number` (0: all). ResourceNotFound for an unknown model.
+  absl::StatusOr<std::vector<ModelVersion>> ListVersions(const std::string& model, int before_number, int limit);
+  absl::StatusOr<ModelVersion> SetAlias(const VersionReference& version, const std::string& alias);
+  struct Counts {
+    int models = 0, versions = 0;
+  };
+  absl::StatusOr<Counts> Count();
+
+  // At start of a server: deletes folders without a row that no living attempt is staging.
+  absl::Status RemoveOrphans();
+
+ private:
+  store::Database* const database_;
+  const std::string root_;
+};
+
+}  // namespace graft::registry

@@ -1,0 +1,65 @@
+// Trains a dense softmax head on cached features: the article's recipe.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace graft::train {
+
+struct LabelledFeatures {
+  int dimension = 0;
+  std::vector<float> values;  // [images, dimension]
+  std::vector<int> labels;    // [images], 0 .. classes-1
+};
+
+struct HeadOptions {
+  int classes = 0;
+  int epochs = 10;
+  int patience = 3;  // epochs without a lower validation loss before stopping
+  int batch_size = 32;
+  double learning_rate = 1e-3;  // Adam, beta 0.9 / 0.999, epsilon 1e-7 (Keras' default)
+  uint32_t seed = 0;
+  std::string device = "cpu";
+};
+
+// logits = features x kernel + bias
+struct Head {
+  int dimension = 0, classes = 0;
+  std::vector<float> kernel;  // [dimension, classes], as Keras' Dense
+  std::vector<float> bias;    // [classes]
+};
+
+struct EpochMetrics {
+  int epoch = 0;
+  double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, learning_rate = 0;
+  double seconds = 0, images_per_second = 0;
+  bool best = false;
+};
+
+struct TrainedHead {
+  Head head;  // of the best epoch
+  std::vector<EpochMetrics> history;
+  int best_epoch = 0;
+};
+
+// Called at each epoch's end, after its checkpoint is durable. A non-OK answer stops the training with it.
+using EpochObserver = std::function<absl::Status(const EpochMetrics&)>;
+
+// Same inputs, options and machine: bit-identical head, resumed or not. The checkpoint at `checkpoint_path` is
+// written atomically after every epoch (weights, best weights, Adam's moments, history, with a checksum); if a valid
+// one for these very inputs exists, training goes on from it and `observer` sees only epochs after it, plus those of
+// its history after `observed_epochs`. Glorot uniform initial kernel, zero bias; the order of batches is a function
+// of (seed, epoch). `stop` is asked every step: Cancelled. Non-finite loss: InvalidArgument naming the epoch and step.
+absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const LabelledFeatures& validation,
+                                      const HeadOptions& options, const std::string& checkpoint_path,
+                                      int observed_epochs, const EpochObserver& observer,
+                                      const std::function<bool()>& stop);
+
+// safetensors bytes of a head (head/kernel, head/bias); equal heads give equal bytes.
+std::string SerializeHead(const Head& head);
+
+}  // namespace graft::train

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Installs what Graft needs to build and run on Debian 12: system packages, and a project venv with the
+# LibTorch and OpenVINO wheels. Idempotent; prints nothing when there is nothing to do.
+#
+#   deploy/install-deps.sh [--cuda]
+#
+#   --cuda         also the CUDA libraries that libtorch_cuda.so loads (a machine with an NVIDIA GPU)
+#   GRAFT_VENV     where the venv lives (default: .venv in the checkout)
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=${GRAFT_VENV:-$root/.venv}
+with_cuda=no
+for argument in "$@"; do
+  case $argument in
+    --cuda) with_cuda=yes ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "install-deps: unknown argument '$argument' (see --help)" >&2; exit 2 ;;
+  esac
+done
+
+# Versions are those of Debian 12 (bookworm); the release pins them.
+packages=(
+  build-essential cmake ninja-build ccache git ca-certificates pkg-config python3 python3-venv
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
+  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg62-turbo-dev
+  libsoci-dev libsqlite3-dev libboost-dev prometheus-cpp-dev zlib1g-dev libcurl4-openssl-dev
+  libhdf5-dev libarchive-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev
+  libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 curl
+)
+
+# What the wheels are pinned to. --no-deps: LibTorch's CPU libraries need none of the Python packages, and its
+# dependency list would pull in gigabytes of CUDA.
+wheels=(torch==2.11.0 openvino==2026.4.1)
+cuda_runtime_wheels=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+# What torch 2.11.0's own metadata asks for on a machine with a GPU.
+cuda_wheels=(
+  nvidia-cudnn-cu13==9.19.0.56 nvidia-cusparselt-cu13==0.8.0 nvidia-nccl-cu13==2.28.9 nvidia-nvshmem-cu13==3.4.5
+)
+cuda_toolkit='cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.0.2'
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+is_installed() {
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_packages() {
+  local missing=()
+  for package in "${packages[@]}"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "install-deps: installing ${#missing[@]} Debian packages"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# LibTorch's CPU libraries name libcudart and libcupti even where there is no GPU; a CUDA toolkit brings both.
+toolkit_has_cuda_runtime() {
+  { ldconfig -p; ls /usr/local/cuda/lib64 /usr/local/cuda/extras/CUPTI/lib64 2>/dev/null; } >"$scratch"
+  grep -q 'libcudart\.so\.13' "$scratch" && grep -q 'libcupti\.so\.13' "$scratch"
+}
+
+install_wheels() {
+  local wanted=("${wheels[@]}")
+  toolkit_has_cuda_runtime || wanted+=("${cuda_runtime_wheels[@]}")
+  [ "$with_cuda" = no ] || wanted+=("${cuda_wheels[@]}")
+  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+  "$venv/bin/python" -m pip freeze --disable-pip-version-check >"$scratch"
+  if [ "$with_cuda" = yes ] && ! grep -qx 'cuda-toolkit==13.0.2' "$scratch"; then
+    echo "install-deps: installing CUDA 13.0.2 libraries into $venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$cuda_toolkit"
+  fi
+  local missing=()
+  for wheel in "${wanted[@]}"; do
+    grep -qxF "$wheel" "$scratch" || missing+=("$wheel")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "install-deps: installing ${missing[*]} into $venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "${missing[@]}"
+}
+
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+install_packages
+install_wheels

@@ -1,0 +1,21 @@
+// absl::Status <-> grpc::Status, details included. grpc::Status is made here and nowhere else.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "google/rpc/status.pb.h"
+
+namespace graft {
+
+// Code, message, and the detail of core/base/errors.h as google.rpc details in `grpc-status-details-bin`, with the
+// request id as RequestInfo. The message of an Internal error stays in the log: clients get the request id.
+grpc::Status ToGrpcStatus(const absl::Status& status, const std::string& request_id);
+
+// The same as a message, for per-item errors.
+google::rpc::Status ToRpcStatus(const absl::Status& status);
+
+// Back, details included, for clients.
+absl::Status FromGrpcStatus(const grpc::Status& status);
+
+}  // namespace graft
