@@ -36,6 +36,9 @@ class Engine {
 // FailedPrecondition for a device this machine does not have.
 absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const weights::StoredWeights& weights, const std::string& device);
 
+// The id() that CreateEngine's engine on this device has, without making one: "cpu" and "cuda:N" are all it looks at.
+std::string EngineId(const std::string& device);
+
 // "cpu" and one "cuda:N" for each usable GPU. Opens libtorch_cuda.so on first use where there is a GPU.
 std::vector<std::string> AvailableDevices();
 
