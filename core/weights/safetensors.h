@@ -25,6 +25,12 @@ struct TensorView {
 // An immutable, fully checked file in memory.
 class Safetensors {
  public:
+  // Moves keep the views; a copy's views would point into the original.
+  Safetensors(Safetensors&&) = default;
+  Safetensors& operator=(Safetensors&&) = default;
+  Safetensors(const Safetensors&) = delete;
+  Safetensors& operator=(const Safetensors&) = delete;
+
   // Header at most 8 MiB and an object; at most 4096 tensors; offsets inside the file, without overlap or holes;
   // dtype x shape = bytes, without overflow; duplicate names refused. DataLoss with the reason otherwise.
   static absl::StatusOr<Safetensors> Parse(std::string bytes);
@@ -36,12 +42,15 @@ class Safetensors {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
-  std::string bytes_;  // heap buffer of at least 8 bytes: views stay valid when the object moves
+  Safetensors() = default;
+
+  std::string bytes_;  // always a heap buffer, so that views stay valid when the object moves
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
-// Deterministic: tensors by name, metadata by key, data aligned to 8 bytes; equal content gives equal bytes.
+// Deterministic: tensors by name, metadata by key, the data section aligned to 8 bytes; equal content gives equal
+// bytes. Names and metadata are UTF-8.
 std::string Serialize(const std::map<std::string, TensorView>& tensors,
                       const std::map<std::string, std::string>& metadata);
 

@@ -1,5 +1,5 @@
-// The data folder's pretrained backbones: <root>/<backbone>/<sha256>.safetensors and <root>/<backbone>/current, a
-// small JSON file that names the one to use and where it came from.
+// The data folder's pretrained backbones: <root>/<backbone>/<sha256>.safetensors with a <sha256>.json beside it that
+// says where it came from, and <root>/<backbone>/current, a copy of the .json of the one to use.
 #pragma once
 
 #include <string>
