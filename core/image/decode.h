@@ -37,10 +37,15 @@ struct Header {
 // nothing of the image's size. InvalidArgument otherwise, saying what it looks like (GIF, TIFF, ...) and what to do.
 absl::StatusOr<Header> ReadHeader(absl::string_view bytes, const DecodeLimits& limits);
 
-// Full decode to RGB: EXIF orientation applied, CMYK/YCCK, grey, palette and 16-bit converted, alpha composed on
-// white... see decode.cc for why; first frame of an animated WebP. A truncated or damaged image is InvalidArgument,
-// never a partly grey picture. JPEG: libjpeg-turbo, accurate integer DCT, warnings are errors; the rest cv::imdecode
-// after ReadHeader. Thread-safe.
+// Full decode to RGB, with what tf.io.decode_image(channels=3) gives (training and serving follow Keras): alpha and
+// transparent colours are dropped, not composed on a background; 16 bits keep their high byte; grey and palette are
+// expanded; colour profiles and gamma are ignored. Unlike TensorFlow, EXIF orientation is applied (bad EXIF counts as
+// none), CMYK and YCCK are converted, and an animation gives its first frame, black around it where it is smaller.
+//
+// A truncated or damaged image is InvalidArgument, never a partly grey picture; a run-length BMP too. JPEG goes through
+// libjpeg-turbo (accurate integer DCT; only warnings that cost no pixel pass), the rest through cv::imdecode after our
+// own walk over the file's structure. Holds at most about 15 bytes per pixel. Thread-safe; sets OpenCV's thread count
+// to 1 and its log level to silent, once per process.
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits);
 
 }  // namespace graft::image
