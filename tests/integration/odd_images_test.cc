@@ -68,7 +68,9 @@ TEST_F(OddImagesTest, EachGetsAnAnswerOrAClearError) {
     const bool is_damaged = absl::StrContains(file, "truncated_jpeg") || absl::StrContains(file, "truncated_image") ||
                             absl::StrContains(file, "bomb") || absl::StrContains(file, "reallybig") ||
                             absl::EndsWith(file, ".gif") || absl::StrContains(file, "shortfile");
-    if (is_damaged) EXPECT_TRUE(answer.contains("error")) << answer;
+    if (is_damaged) {
+      EXPECT_TRUE(answer.contains("error")) << answer;
+    }
     if (absl::StrContains(file, "exif_") || absl::StrContains(file, "cmyk")) {
       EXPECT_FALSE(answer.contains("error")) << answer;
     }
