@@ -3,13 +3,16 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "core/base/file.h"
 #include "core/base/ids.h"
 #include "core/store/database.h"
 
@@ -18,7 +21,7 @@ namespace graft::registry {
 // What a version on a frozen backbone consists of; `manifest` explains it fully.
 struct VersionFiles {
   std::string head;      // safetensors: head/kernel [feature_dimension, classes], head/bias [classes], float32
-  std::string manifest;  // JSON: spec, seed, data set digest, split hash, weights digest, library versions, metrics
+  std::string manifest;  // JSON of core/registry/manifest.h
 };
 
 struct ModelVersion {
@@ -36,6 +39,7 @@ struct ModelVersion {
 struct Staged {
   std::string model, folder, backbone, backbone_sha256, head_sha256, job_id, manifest;
   int64_t size_bytes = 0;
+  std::shared_ptr<FileLock> lock;  // while it is held, RemoveOrphans leaves the folder alone: keep until committed
 };
 
 struct ModelSummary {
@@ -58,9 +62,12 @@ class Registry {
 
   // number, alias, or the latest. ResourceNotFound naming what exists.
   absl::StatusOr<ModelVersion> Find(const VersionReference& reference);
+  // The number that Find would answer, without reading the version: cheap enough for every Classify.
+  absl::StatusOr<int> ResolveNumber(const VersionReference& reference);
   absl::StatusOr<std::vector<ModelSummary>> ListModels(absl::string_view after_name, int limit);
   // Newest first, numbers below `before_number` (0: all). ResourceNotFound for an unknown model.
   absl::StatusOr<std::vector<ModelVersion>> ListVersions(const std::string& model, int before_number, int limit);
+  // Points the alias at the version and adds a row to its history.
   absl::StatusOr<ModelVersion> SetAlias(const VersionReference& version, const std::string& alias);
   struct Counts {
     int models = 0, versions = 0;

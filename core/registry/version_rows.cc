@@ -1,0 +1,192 @@
+#include "core/registry/version_rows.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "core/base/errors.h"
+#include "core/base/status_macros.h"
+#include "core/store/transaction.h"
+
+namespace graft::registry {
+namespace {
+
+using soci::into;
+using soci::use;
+
+// How many names an error lists.
+constexpr int kNamesInHint = 5;
+
+long long NowMicros() {
+  return absl::ToUnixMicros(absl::Now());
+}
+
+std::string Listing(absl::string_view plural, std::vector<std::string> names) {
+  const bool more = static_cast<int>(names.size()) > kNamesInHint;
+  if (more) names.resize(kNamesInHint);
+  return absl::StrCat(plural, absl::StrJoin(names, ", "), more ? ", ..." : "");
+}
+
+// Names that look like the wanted one come first.
+std::string ModelsHint(soci::session& sql, const std::string& wanted) {
+  const int limit = kNamesInHint + 1;
+  std::vector<std::string> names;
+  std::string name;
+  soci::statement select =
+      (sql.prepare << "SELECT name FROM models ORDER BY instr(name, :wanted) = 0 AND instr(:wanted, name) = 0, "
+                      "substr(name, 1, 3) <> substr(:wanted, 1, 3), name LIMIT :limit",
+       use(wanted, "wanted"), use(limit, "limit"), into(name));
+  for (select.execute(); select.fetch();) names.push_back(name);
+  if (names.empty()) return "no model has been published yet";
+  return Listing("models are ", names);
+}
+
+std::string VersionsHint(store::Transaction& transaction, const std::string& model) {
+  const std::vector<int> numbers = ReadNumbers(transaction, model, 0, kNamesInHint + 1);
+  std::vector<std::string> names;
+  for (int number : numbers) names.push_back(absl::StrCat(number));
+  return Listing("versions are ", names);
+}
+
+std::string AliasesHint(store::Transaction& transaction, const std::string& model) {
+  std::vector<std::string> names;
+  for (const auto& [alias, number] : ReadAliases(transaction, model)) names.push_back(alias);
+  if (names.empty()) return "the model has no aliases";
+  return Listing("aliases are ", names);
+}
+
+std::optional<int> NumberOfAlias(soci::session& sql, const std::string& model, const std::string& alias) {
+  int number = 0;
+  sql << "SELECT number FROM model_aliases WHERE model = :model AND alias = :alias", use(model), use(alias),
+      into(number);
+  return sql.got_data() ? std::optional<int>(number) : std::nullopt;
+}
+
+bool HasVersion(soci::session& sql, const std::string& model, int number) {
+  int count = 0;
+  sql << "SELECT COUNT(*) FROM model_versions WHERE model = :model AND number = :number", use(model), use(number),
+      into(count);
+  return count > 0;
+}
+
+}  // namespace
+
+int TakeNumber(store::Transaction& transaction, const std::string& model) {
+  soci::session& sql = transaction.sql();
+  sql << "INSERT INTO models (name, last_number) VALUES (:name, 1) "
+         "ON CONFLICT (name) DO UPDATE SET last_number = last_number + 1",
+      use(model);
+  int number = 0;
+  sql << "SELECT last_number FROM models WHERE name = :name", use(model), into(number);
+  return number;
+}
+
+void InsertVersion(store::Transaction& transaction, const Staged& staged, int number) {
+  const long long now = NowMicros();
+  const long long size = staged.size_bytes;
+  transaction.sql() << "INSERT INTO model_versions (model, number, create_time_us, backbone, backbone_sha256, "
+                       "head_sha256, folder, job_id, manifest, size_bytes) VALUES (:model, :number, :time, :backbone, "
+                       ":backbone_sha256, :head_sha256, :folder, :job, :manifest, :size)",
+      use(staged.model), use(number), use(now), use(staged.backbone), use(staged.backbone_sha256),
+      use(staged.head_sha256), use(staged.folder), use(staged.job_id), use(staged.manifest), use(size);
+}
+
+void MoveAlias(store::Transaction& transaction, const std::string& model, const std::string& alias, int number) {
+  soci::session& sql = transaction.sql();
+  const long long now = NowMicros();
+  sql << "INSERT INTO model_aliases (model, alias, number) VALUES (:model, :alias, :number) "
+         "ON CONFLICT (model, alias) DO UPDATE SET number = excluded.number",
+      use(model), use(alias), use(number);
+  sql << "INSERT INTO model_alias_history (model, alias, number, time_us) VALUES (:model, :alias, :number, :time)",
+      use(model), use(alias), use(number), use(now);
+}
+
+absl::Status CheckModelExists(store::Transaction& transaction, const std::string& model) {
+  int count = 0;
+  transaction.sql() << "SELECT COUNT(*) FROM models WHERE name = :name", use(model), into(count);
+  if (count > 0) return absl::OkStatus();
+  return ResourceNotFound("model", model, ModelsHint(transaction.sql(), model));
+}
+
+absl::StatusOr<int> ResolveReference(store::Transaction& transaction, const VersionReference& reference) {
+  RETURN_IF_ERROR(CheckModelExists(transaction, reference.name));
+  soci::session& sql = transaction.sql();
+  if (reference.alias) {
+    if (std::optional<int> number = NumberOfAlias(sql, reference.name, *reference.alias)) return *number;
+    return ResourceNotFound("model alias", absl::StrCat(reference.name, "@", *reference.alias),
+                            AliasesHint(transaction, reference.name));
+  }
+  if (reference.number) {
+    if (HasVersion(sql, reference.name, *reference.number)) return *reference.number;
+    return ResourceNotFound("model version", absl::StrCat(reference.name, ":", *reference.number),
+                            VersionsHint(transaction, reference.name));
+  }
+  const std::vector<int> latest = ReadNumbers(transaction, reference.name, 0, 1);
+  if (latest.empty()) return ResourceNotFound("model version", reference.name, "the model has no versions");
+  return latest.front();
+}
+
+absl::StatusOr<ModelVersion> ReadVersion(store::Transaction& transaction, const std::string& root,
+                                         const std::string& model, int number) {
+  soci::session& sql = transaction.sql();
+  ModelVersion version{.model = model, .number = number};
+  long long time = 0;
+  long long size = 0;
+  std::string folder;
+  sql << "SELECT create_time_us, backbone, backbone_sha256, head_sha256, folder, job_id, manifest, size_bytes "
+         "FROM model_versions WHERE model = :model AND number = :number",
+      use(model), use(number), into(time), into(version.backbone), into(version.backbone_sha256),
+      into(version.head_sha256), into(folder), into(version.job_id), into(version.manifest), into(size);
+  if (!sql.got_data()) return absl::DataLossError(absl::StrCat("model version ", model, ":", number, " has no row"));
+  version.create_time = absl::FromUnixMicros(time);
+  version.size_bytes = size;
+  version.head_path = absl::StrCat(root, "/", folder, "/head.safetensors");
+  for (const auto& [alias, target] : ReadAliases(transaction, model)) {
+    if (target == number) version.aliases.push_back(alias);
+  }
+  return version;
+}
+
+std::map<std::string, int> ReadAliases(store::Transaction& transaction, const std::string& model) {
+  std::map<std::string, int> aliases;
+  std::string alias;
+  int number = 0;
+  soci::statement select = (transaction.sql().prepare << "SELECT alias, number FROM model_aliases WHERE model = :model",
+                            use(model), into(alias), into(number));
+  for (select.execute(); select.fetch();) aliases[alias] = number;
+  return aliases;
+}
+
+std::vector<int> ReadNumbers(store::Transaction& transaction, const std::string& model, int before_number, int limit) {
+  std::vector<int> numbers;
+  int number = 0;
+  soci::statement select = (transaction.sql().prepare << "SELECT number FROM model_versions WHERE model = :model AND "
+                                                         "(:before = 0 OR number < :before) "
+                                                         "ORDER BY number DESC LIMIT :limit",
+                            use(model, "model"), use(before_number, "before"), use(limit, "limit"), into(number));
+  for (select.execute(); select.fetch();) numbers.push_back(number);
+  return numbers;
+}
+
+std::vector<std::string> ReadModelNames(store::Transaction& transaction, const std::string& after_name, int limit) {
+  std::vector<std::string> names;
+  std::string name;
+  soci::statement select =
+      (transaction.sql().prepare << "SELECT name FROM models WHERE name > :after ORDER BY name LIMIT :limit",
+       use(after_name), use(limit), into(name));
+  for (select.execute(); select.fetch();) names.push_back(name);
+  return names;
+}
+
+int CountVersions(store::Transaction& transaction, const std::string& model) {
+  int count = 0;
+  transaction.sql() << "SELECT COUNT(*) FROM model_versions WHERE model = :model", use(model), into(count);
+  return count;
+}
+
+bool HasFolder(store::Transaction& transaction, const std::string& folder) {
+  int count = 0;
+  transaction.sql() << "SELECT COUNT(*) FROM model_versions WHERE folder = :folder", use(folder), into(count);
+  return count > 0;
+}
+
+}  // namespace graft::registry

@@ -1,0 +1,35 @@
+// SQL of model versions and aliases: the rows behind Registry. Steps inside a transaction; they throw as SOCI does.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/ids.h"
+#include "core/registry/registry.h"
+
+namespace graft::registry {
+
+// Takes the model's next number.
+int TakeNumber(store::Transaction& transaction, const std::string& model);
+void InsertVersion(store::Transaction& transaction, const Staged& staged, int number);
+// The version must exist.
+void MoveAlias(store::Transaction& transaction, const std::string& model, const std::string& alias, int number);
+
+// ResourceNotFound naming what exists.
+absl::Status CheckModelExists(store::Transaction& transaction, const std::string& model);
+absl::StatusOr<int> ResolveReference(store::Transaction& transaction, const VersionReference& reference);
+absl::StatusOr<ModelVersion> ReadVersion(store::Transaction& transaction, const std::string& root,
+                                         const std::string& model, int number);
+
+std::map<std::string, int> ReadAliases(store::Transaction& transaction, const std::string& model);
+// Newest first, below `before_number`.
+std::vector<int> ReadNumbers(store::Transaction& transaction, const std::string& model, int before_number, int limit);
+std::vector<std::string> ReadModelNames(store::Transaction& transaction, const std::string& after_name, int limit);
+int CountVersions(store::Transaction& transaction, const std::string& model);
+bool HasFolder(store::Transaction& transaction, const std::string& folder);
+
+}  // namespace graft::registry
