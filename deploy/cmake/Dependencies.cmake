@@ -38,7 +38,7 @@ if(NOT GRAFT_LIGHT)
   add_library(dep_torch INTERFACE)
   target_compile_options(dep_torch INTERFACE "SHELL:-idirafter ${torch_root}/include"
     "SHELL:-idirafter ${torch_root}/include/torch/csrc/api/include")
-  target_link_libraries(dep_torch INTERFACE ${torch_root}/lib/libtorch_cpu.so ${torch_root}/lib/libc10.so)
+  target_link_libraries(dep_torch INTERFACE Threads::Threads ${torch_root}/lib/libtorch_cpu.so ${torch_root}/lib/libc10.so)
   # The loader also needs libcudart and libcupti, from a toolkit or from the wheels.
   target_link_options(dep_torch INTERFACE -Wl,-rpath,${torch_root}/lib -Wl,--allow-shlib-undefined)
 
