@@ -1,0 +1,38 @@
+#include "server/config/listen_address.h"
+
+#include <arpa/inet.h>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "core/base/errors.h"
+
+namespace graft::config {
+
+std::string ListenAddress::ToString() const {
+  return host.find(':') == std::string::npos ? absl::StrCat(host, ":", port) : absl::StrCat("[", host, "]:", port);
+}
+
+bool ListenAddress::IsLoopback() const {
+  if (host == "localhost" || host == "::1") return true;
+  in_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+}
+
+absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view field, absl::string_view text) {
+  const size_t colon = text.rfind(':');
+  ListenAddress result;
+  if (colon != absl::string_view::npos) {
+    absl::string_view host = text.substr(0, colon);
+    const bool brackets = absl::ConsumePrefix(&host, "[") && absl::ConsumeSuffix(&host, "]");
+    const bool plain = host.find_first_of("[]:") == absl::string_view::npos;
+    if (!host.empty() && (brackets || plain) && absl::SimpleAtoi(text.substr(colon + 1), &result.port) &&
+        result.port >= 0 && result.port <= 65535) {
+      result.host = std::string(host);
+      return result;
+    }
+  }
+  return InvalidField(field, absl::StrCat("'", text, "' is not HOST:PORT, for example 127.0.0.1:50051 or [::1]:0"));
+}
+
+}  // namespace graft::config

@@ -1,0 +1,46 @@
+// Everything about a server that its operator decides. Later wins: defaults, --config file, environment, flags.
+//
+// A flag --some-name is GRAFT_SOME_NAME in the environment and `some-name = value` in the file (TOML or INI).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/config/listen_address.h"
+
+namespace graft::config {
+
+struct ServerConfig {
+  std::string data_dir;
+  ListenAddress listen{"127.0.0.1", 50051};
+  ListenAddress metrics_listen{"127.0.0.1", 9464};
+  std::vector<std::string> devices;  // those with a worker; {"auto"}: whatever the machine has
+  int worker_cores = 0;              // of all workers together; 0: half of the available ones, at least 1
+  int inference_threads = 0;         // 0: the other half, at least 1
+  int64_t max_image_bytes = 10 << 20;
+  std::string log_level = "info";
+  bool behind_http2_proxy = false;
+};
+
+// What the command line asked for: a server, or a text to print (--help, --version).
+struct ParsedConfig {
+  std::optional<ServerConfig> config;
+  std::string text;
+};
+
+using Environment = std::function<const char*(const char* name)>;
+
+// Parses and checks. InvalidArgument naming the flag and the remedy. `version` answers --version.
+absl::StatusOr<ParsedConfig> ParseServerConfig(const std::vector<std::string>& arguments,
+                                               const Environment& environment, const std::string& version);
+
+// Whether this server may listen there. Graft has neither TLS nor authentication of its own, and gRPC below 1.60 does
+// not bound HTTP/2 rapid reset (one connection drove a server to 2 GB), so what other machines can reach must be
+// behind a proxy that terminates HTTP/2. The metrics are read-only, but tell much; they follow the same rule.
+absl::Status CheckExposure(const ServerConfig& config, const std::string& grpc_version);
+
+}  // namespace graft::config

@@ -1,0 +1,88 @@
+#include "server/rpc/unary_call.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "core/base/status_from_throw.h"
+
+namespace graft::rpc {
+namespace {
+
+// Only weakly tied to the call: a call that nobody holds any more must end.
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  void Bind(std::weak_ptr<UnaryCall> call) { call_ = std::move(call); }
+  void OnCancel() override {
+    if (Call call = call_.lock()) call->MarkCancelled();
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  std::weak_ptr<UnaryCall> call_;
+};
+
+absl::Status StillWanted(const UnaryCall& call) {
+  if (absl::Now() >= call.deadline()) return absl::DeadlineExceededError("the deadline passed while the call waited");
+  if (call.cancelled()) return absl::CancelledError("the caller has gone");
+  return absl::OkStatus();
+}
+
+void RunGuarded(const std::function<void(Call)>& handler, const Call& call) {
+  const absl::Status thrown = StatusFromThrow(absl::StatusCode::kInternal, call->method(), [&] { handler(call); });
+  if (!thrown.ok()) call->Finish(thrown);
+}
+
+std::pair<grpc::ServerUnaryReactor*, Call> Begin(Gate* gate, grpc::CallbackServerContext* context, std::string method) {
+  auto* reactor = new UnaryReactor;
+  auto call = std::make_shared<UnaryCall>(reactor, context, std::move(method), gate);
+  reactor->Bind(call);
+  return {reactor, std::move(call)};
+}
+
+}  // namespace
+
+UnaryCall::UnaryCall(grpc::ServerUnaryReactor* reactor, grpc::CallbackServerContext* context, std::string method,
+                     Gate* gate)
+    : reactor_(reactor), record_(context, std::move(method), gate->metrics()) {}
+
+UnaryCall::~UnaryCall() {
+  Finish(absl::InternalError("the handler let go of the call without an answer"));
+}
+
+void UnaryCall::Finish(const absl::Status& status) {
+  if (finished_.exchange(true)) return;
+  reactor_->Finish(record_.Close(status));
+}
+
+grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                     std::function<void(Call)> handler) {
+  auto [reactor, call] = Begin(gate, context, std::move(method));
+  if (absl::Status admitted = gate->Admit(); !admitted.ok()) {
+    call->Finish(admitted);
+  } else {
+    RunGuarded(handler, call);
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AsyncUnaryOnPool(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                           std::function<void(Call)> handler) {
+  return AsyncUnary(gate, context, std::move(method), [gate, handler = std::move(handler)](Call call) {
+    const bool queued = gate->requests().TryRun([call, handler] {
+      if (absl::Status wanted = StillWanted(*call); !wanted.ok()) {
+        call->Finish(wanted);
+      } else {
+        RunGuarded(handler, call);
+      }
+    });
+    if (!queued) call->Finish(RequestQueueFull());
+  });
+}
+
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                std::function<absl::Status()> handler) {
+  return AsyncUnaryOnPool(gate, context, std::move(method),
+                          [handler = std::move(handler)](Call call) { call->Finish(handler()); });
+}
+
+}  // namespace graft::rpc

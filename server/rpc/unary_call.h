@@ -1,0 +1,58 @@
+// One request, one response.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/rpc/call_record.h"
+#include "server/rpc/gate.h"
+
+namespace graft::rpc {
+
+// A call that somebody will Finish, on any thread; request and response stay valid until then. Whoever drops the last
+// handle without it ends the call as Internal, so that no caller waits for a lost callback.
+class UnaryCall {
+ public:
+  UnaryCall(grpc::ServerUnaryReactor* reactor, grpc::CallbackServerContext* context, std::string method, Gate* gate);
+  ~UnaryCall();
+  UnaryCall(const UnaryCall&) = delete;
+  UnaryCall& operator=(const UnaryCall&) = delete;
+
+  // The first one counts.
+  void Finish(const absl::Status& status);
+
+  absl::Time deadline() const { return record_.deadline(); }
+  const std::string& method() const { return record_.method(); }
+  // The caller has gone or its deadline has passed.
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  void MarkCancelled() { cancelled_.store(true, std::memory_order_relaxed); }
+
+ private:
+  grpc::ServerUnaryReactor* const reactor_;  // lives until Finish
+  CallRecord record_;
+  std::atomic<bool> finished_ = false;
+  std::atomic<bool> cancelled_ = false;
+};
+using Call = std::shared_ptr<UnaryCall>;
+
+// Runs `handler` on the request pool and finishes with what it returns; a throw is Internal.
+// Errors before it runs: ShuttingDown, RequestQueueFull, DeadlineExceeded, Cancelled.
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                std::function<absl::Status()> handler);
+
+// Runs `handler` at once, on gRPC's thread: it must not block, and arranges for call->Finish.
+grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                     std::function<void(Call)> handler);
+
+// Runs `handler` on the request pool (it may read the database first) and leaves Finish to what it starts.
+grpc::ServerUnaryReactor* AsyncUnaryOnPool(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                           std::function<void(Call)> handler);
+
+}  // namespace graft::rpc
