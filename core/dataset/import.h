@@ -1,6 +1,7 @@
 // One upload: announced files, missing blobs stored as they come, every image decoded once, one version at the end.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>

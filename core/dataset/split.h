@@ -1,0 +1,39 @@
+// Assigns examples to train, validation and test: stratified, seeded, the same on every machine.
+//
+// Method. Per class, the distinct images are ordered by SHA-256("graft-split-1", seed, image digest), so the order
+// depends on no library's shuffle. The first go to test, the next to validation, the rest to train. Every class is cut
+// to within one image of its exact share; what rounding leaves over goes to the part that is furthest behind over the
+// classes so far (largest remainder, carried on), so that the parts' totals stay near their shares too: for 70/15/15
+// within a few images of what scikit-learn's stratified train_test_split gives. Files with the same bytes are on one
+// side, also across classes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/dataset/dataset.h"
+
+namespace graft::dataset {
+
+struct SplitFractions {
+  double train = 0.7;
+  double validation = 0.15;  // the rest is test
+};
+
+// InvalidField("spec.train_fraction" or "spec.validation_fraction") unless each is above 0 and their sum below 1.
+absl::Status CheckFractions(const SplitFractions& fractions);
+
+// One part for each example, none of them kUnspecified. Given splits stay; where no example was given to validation
+// or to test, that part is taken from train, in the ratio of the fractions. InvalidField("spec.dataset") naming a class
+// that has too few distinct images to give every part one. `labels` are the names for errors.
+absl::StatusOr<std::vector<Split>> AssignSplits(const std::vector<Example>& examples,
+                                                const std::vector<std::string>& labels, const SplitFractions& fractions,
+                                                uint32_t seed);
+
+// SHA-256 over (path, image digest, part) of every example.
+std::string HashOfSplit(const std::vector<Example>& examples, const std::vector<Split>& assignment);
+
+}  // namespace graft::dataset
