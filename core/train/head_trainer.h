@@ -1,6 +1,7 @@
 // Trains a dense softmax head on cached features: the article's recipe.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -49,15 +50,22 @@ struct TrainedHead {
 // Called at each epoch's end, after its checkpoint is durable. A non-OK answer stops the training with it.
 using EpochObserver = std::function<absl::Status(const EpochMetrics&)>;
 
-// Same inputs, options and machine: bit-identical head, resumed or not. The checkpoint at `checkpoint_path` is
-// written atomically after every epoch (weights, best weights, Adam's moments, history, with a checksum); if a valid
-// one for these very inputs exists, training goes on from it and `observer` sees only epochs after it, plus those of
-// its history after `observed_epochs`. Glorot uniform initial kernel, zero bias; the order of batches is a function
-// of (seed, epoch). `stop` is asked every step: Cancelled. Non-finite loss: InvalidArgument naming the epoch and step.
+// Same inputs, options and machine: bit-identical head, resumed or not; runs on one thread, so the process's thread
+// count does not matter. A checkpoint (weights, best weights, Adam's moments, history, with a checksum) is written
+// durably after every epoch, in turns to `checkpoint_path`.0 and .1; if a valid one for these very inputs exists,
+// training goes on from the later. `observer` sees every epoch after `observed_epochs` exactly once, in order, those
+// of the checkpoint's history included. Glorot uniform initial kernel, zero bias; the order of batches is a function
+// of (seed, epoch), the last batch may be smaller. Stops early, Keras' way, after `patience` epochs without a lower
+// validation loss. `stop` is asked every step: Cancelled. Non-finite loss: InvalidArgument naming the epoch and step.
+// For "cuda:N" engine::AvailableDevices() was called before.
 absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const LabelledFeatures& validation,
                                       const HeadOptions& options, const std::string& checkpoint_path,
                                       int observed_epochs, const EpochObserver& observer,
                                       const std::function<bool()>& stop);
+
+// Softmax probabilities [images, classes] of a head on `device`.
+absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,
+                                           const std::string& device);
 
 // safetensors bytes of a head (head/kernel, head/bias); equal heads give equal bytes.
 std::string SerializeHead(const Head& head);

@@ -11,6 +11,7 @@
 #include "core/registry/registry.h"
 #include "core/store/blob_store.h"
 #include "core/store/database.h"
+#include "core/workflow/engine_cache.h"
 
 namespace graft::workflow {
 
@@ -22,13 +23,20 @@ struct Resources {
   jobs::JobStore* jobs;
   registry::Registry* registry;
   features::FeatureCache* features;
+  EngineCache* engines;
   std::string weights_root;
-  std::string jobs_root;  // checkpoints: <jobs_root>/<job>/
-  int threads = 1;
+  std::string jobs_root;  // checkpoints: <jobs_root>/<job>/, deleted when the job has ended
+  int threads = 1;        // that decode and compute features
 };
 
-// Runs a claimed job to a terminal state (or returns LeaseLost, or an error of the database). Every step is an event.
-// `stop` turns true when cancelling was requested or the worker must end.
-absl::Status RunTrainJob(const Resources& resources, const jobs::Claim& claim, const std::function<bool()>& cancelled);
+// Runs a claimed job to a terminal state; every step is an event. A job that an earlier attempt began goes on where
+// that stopped, with the same bytes in the end as an undisturbed run.
+//
+// `stop` turns true when cancelling was requested (the job becomes CANCELLED) or the worker must end; it is asked at
+// every step, at least every 50 ms while features are computed.
+//
+// OK: the job has ended, whichever way. Otherwise it stays for another claim: LeaseLost, Cancelled (the worker must
+// end), or an error of the database that kept the end from being written.
+absl::Status RunTrainJob(const Resources& resources, const jobs::Claim& claim, const std::function<bool()>& stop);
 
 }  // namespace graft::workflow

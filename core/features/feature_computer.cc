@@ -1,0 +1,151 @@
+#include "core/features/feature_computer.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "core/base/errors.h"
+#include "core/base/status_macros.h"
+#include "core/base/thread_pool.h"
+
+namespace graft::features {
+namespace {
+
+constexpr absl::Duration kTick = absl::Milliseconds(50);
+
+// The import has checked these photos already; its limits on bytes may be set higher than Classify's.
+image::DecodeLimits StoredPhotoLimits() {
+  return {.max_bytes = 64 << 20};
+}
+
+// Images first .. first + count - 1 of the request.
+struct Group {
+  int first = 0, count = 0;
+  std::vector<float> values;  // [count, dimension]
+};
+
+// Lanes take groups and leave results; the calling thread collects them. Thread-safe.
+class Computation {
+ public:
+  Computation(absl::Span<const std::string> digests, const network::PreprocessSpec& preprocess, engine::Engine& engine,
+              store::BlobStore& blobs, int lanes)
+      : digests_(digests), preprocess_(preprocess), engine_(engine), blobs_(blobs), group_size_(GroupSize(lanes)) {
+    for (int i = 0; i < lanes; ++i) threads_.push_back(NamedThread("features", [this] { RunLane(); }));
+  }
+  ~Computation() {
+    Stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  // What has been finished since the last call; waits at most a tick for it.
+  absl::StatusOr<std::vector<Group>> TakeFinished() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(absl::Condition(this, &Computation::HasNews), kTick);
+    RETURN_IF_ERROR(status_);
+    return std::exchange(finished_, {});
+  }
+
+ private:
+  // Full groups where there are many images, smaller ones where lanes would be idle otherwise.
+  int GroupSize(int lanes) const {
+    const int fair_share = (static_cast<int>(digests_.size()) + lanes - 1) / lanes;
+    return std::clamp(fair_share, 1, std::max(1, engine_.preferred_batch()));
+  }
+
+  bool HasNews() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !finished_.empty() || !status_.ok(); }
+
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  bool stopping() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return stopping_;
+  }
+
+  // A group of no images when there is nothing left to do.
+  Group TakeGroup() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return {};
+    Group group{.first = next_, .count = std::min(group_size_, static_cast<int>(digests_.size()) - next_)};
+    next_ += group.count;
+    return group;
+  }
+
+  void RunLane() ABSL_LOCKS_EXCLUDED(mutex_) {
+    for (Group group = TakeGroup(); group.count > 0; group = TakeGroup()) {
+      absl::Status status = Compute(group);
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+      if (!status.ok()) {
+        stopping_ = true;
+        status_ = std::move(status);
+        return;
+      }
+      finished_.push_back(std::move(group));
+    }
+  }
+
+  absl::Status Compute(Group& group) ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::vector<uint8_t> images;
+    for (int i = group.first; i < group.first + group.count; ++i) {
+      if (stopping()) return absl::CancelledError("stopped");
+      ASSIGN_OR_RETURN(const std::vector<uint8_t> image, Load(digests_[i]));
+      images.insert(images.end(), image.begin(), image.end());
+    }
+    group.values.resize(static_cast<size_t>(group.count) * engine_.facts().feature_dimension);
+    return engine_.Run(images, group.count, absl::MakeSpan(group.values));
+  }
+
+  absl::StatusOr<std::vector<uint8_t>> Load(const std::string& digest) {
+    ASSIGN_OR_RETURN(const std::string encoded, blobs_.Get(digest));
+    absl::StatusOr<std::vector<uint8_t>> image = network::ToInput(encoded, preprocess_, StoredPhotoLimits());
+    if (!image.ok()) return WithContext(image.status(), absl::StrCat("photo ", digest));
+    return image;
+  }
+
+  // Constant after construction.
+  const absl::Span<const std::string> digests_;
+  const network::PreprocessSpec preprocess_;
+  engine::Engine& engine_;
+  store::BlobStore& blobs_;
+  const int group_size_;
+  std::vector<std::thread> threads_;
+
+  absl::Mutex mutex_;
+  int next_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Group> finished_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::Status Report(const Group& group, int dimension, const ComputeObserver& observer) {
+  for (int i = 0; i < group.count; ++i) {
+    const auto values = absl::MakeConstSpan(group.values).subspan(static_cast<size_t>(i) * dimension, dimension);
+    RETURN_IF_ERROR(observer.computed(group.first + i, values));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ComputeFeatures(absl::Span<const std::string> digests, const network::PreprocessSpec& preprocess,
+                             engine::Engine& engine, store::BlobStore& blobs, int lanes,
+                             const ComputeObserver& observer) {
+  Computation computation(digests, preprocess, engine, blobs, std::max(1, lanes));
+  for (size_t done = 0; done < digests.size();) {
+    ASSIGN_OR_RETURN(const std::vector<Group> groups, computation.TakeFinished());
+    for (const Group& group : groups) {
+      RETURN_IF_ERROR(Report(group, engine.facts().feature_dimension, observer));
+      done += group.count;
+    }
+    RETURN_IF_ERROR(observer.tick());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace graft::features

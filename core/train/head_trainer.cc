@@ -1,0 +1,252 @@
+#include "core/train/head_trainer.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_from_throw.h"
+#include "core/base/status_macros.h"
+#include "core/evaluate/metrics.h"
+#include "core/train/checkpoint.h"
+#include "core/train/random_order.h"
+#include "core/train/softmax_regression.h"
+
+namespace graft::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Sums over more threads have another order, and with it other last bits; matrices this small gain nothing from them.
+class SingleThread {
+ public:
+  SingleThread() : threads_(at::get_num_threads()) { at::set_num_threads(1); }
+  ~SingleThread() { at::set_num_threads(threads_); }
+  SingleThread(const SingleThread&) = delete;
+  SingleThread& operator=(const SingleThread&) = delete;
+
+ private:
+  const int threads_;
+};
+
+// A copy on the device, aligned as LibTorch aligns.
+torch::Tensor ToTensor(const std::vector<float>& values, at::IntArrayRef shape, const at::Device& device) {
+  return torch::from_blob(const_cast<float*>(values.data()), shape, torch::kFloat32).clone().to(device);
+}
+
+std::vector<float> ToVector(const torch::Tensor& tensor) {
+  const torch::Tensor on_cpu = tensor.to(torch::kCPU).contiguous();
+  return {on_cpu.const_data_ptr<float>(), on_cpu.const_data_ptr<float>() + on_cpu.numel()};
+}
+
+HeadTensors ToTensors(const Head& head, const at::Device& device) {
+  return {.kernel = ToTensor(head.kernel, {head.dimension, head.classes}, device),
+          .bias = ToTensor(head.bias, {head.classes}, device)};
+}
+
+Head ToHead(const HeadTensors& tensors) {
+  return {.dimension = static_cast<int>(tensors.kernel.size(0)),
+          .classes = static_cast<int>(tensors.kernel.size(1)),
+          .kernel = ToVector(tensors.kernel),
+          .bias = ToVector(tensors.bias)};
+}
+
+Head ZeroHead(int dimension, int classes) {
+  return {.dimension = dimension,
+          .classes = classes,
+          .kernel = std::vector<float>(static_cast<size_t>(dimension) * classes),
+          .bias = std::vector<float>(classes)};
+}
+
+TrainingState InitialState(int dimension, const HeadOptions& options) {
+  const Head zero = ZeroHead(dimension, options.classes);
+  TrainingState state{.head = zero, .best = zero, .adam_first = zero, .adam_second = zero};
+  state.head.kernel = GlorotUniform(options.seed, dimension, options.classes);
+  return state;
+}
+
+torch::Tensor FeatureTensor(const LabelledFeatures& features, const at::Device& device) {
+  return ToTensor(features.values, {static_cast<int64_t>(features.labels.size()), features.dimension}, device);
+}
+
+// [images, classes]
+std::vector<float> PredictTensor(const HeadTensors& head, const torch::Tensor& features) {
+  std::vector<float> probabilities = ToVector(torch::addmm(head.bias, features, head.kernel));
+  evaluate::Softmax(absl::MakeSpan(probabilities), static_cast<int>(head.bias.size(0)));
+  return probabilities;
+}
+
+// The run between two checkpoints, on its device. LibTorch throws out of every method.
+class HeadTraining {
+ public:
+  HeadTraining(const LabelledFeatures& train, const LabelledFeatures& validation, const HeadOptions& options,
+               TrainingState state)
+      : options_(options),
+        device_(options.device),
+        features_(FeatureTensor(train, device_)),
+        labels_(torch::tensor(std::vector<int64_t>(train.labels.begin(), train.labels.end())).to(device_)),
+        validation_features_(FeatureTensor(validation, device_)),
+        validation_labels_(validation.labels),
+        head_(ToTensors(state.head, device_)),
+        moments_{ToTensors(state.adam_first, device_), ToTensors(state.adam_second, device_)},
+        state_(std::move(state)) {}
+
+  bool Finished() const {
+    return state_.epoch() >= options_.epochs || state_.epoch() - state_.best_epoch >= options_.patience;
+  }
+  // Up to date after construction and after RunEpoch's OK.
+  const TrainingState& state() const { return state_; }
+
+  absl::Status RunEpoch(const std::function<bool()>& stop) {
+    const Clock::time_point start = Clock::now();
+    EpochMetrics metrics{.epoch = state_.epoch() + 1, .learning_rate = options_.learning_rate};
+    RETURN_IF_ERROR(TrainOnce(stop, metrics));
+    RETURN_IF_ERROR(Validate(metrics));
+    metrics.seconds = SecondsSince(start);
+    metrics.images_per_second = metrics.seconds > 0 ? static_cast<double>(features_.size(0)) / metrics.seconds : 0;
+    UpdateState(metrics);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status TrainOnce(const std::function<bool()>& stop, EpochMetrics& metrics) {
+    const int64_t images = features_.size(0);
+    const torch::Tensor order =
+        torch::tensor(EpochOrder(options_.seed, metrics.epoch, static_cast<int>(images))).to(device_);
+    std::vector<torch::Tensor> losses, right_counts;  // stay on the device: reading one would wait for it
+    for (int64_t first = 0; first < images; first += options_.batch_size) {
+      if (stop()) return absl::CancelledError(absl::StrCat("stopped in epoch ", metrics.epoch));
+      const torch::Tensor rows = order.slice(0, first, std::min(first + options_.batch_size, images));
+      const BatchResult batch = ForwardBackward(head_, features_.index_select(0, rows), labels_.index_select(0, rows));
+      AdamUpdate(head_, moments_, batch.gradient, options_.learning_rate, ++state_.adam_step);
+      losses.push_back(batch.loss_sum);
+      right_counts.push_back(batch.right_count);
+    }
+    const std::vector<float> step_losses = ToVector(torch::stack(losses));
+    RETURN_IF_ERROR(CheckFinite(step_losses, metrics.epoch));
+    double loss_sum = 0;
+    for (const float loss : step_losses) loss_sum += loss;
+    metrics.train_loss = loss_sum / static_cast<double>(images);
+    metrics.train_accuracy = torch::stack(right_counts).sum().item<double>() / static_cast<double>(images);
+    return absl::OkStatus();
+  }
+
+  static absl::Status CheckFinite(const std::vector<float>& step_losses, int epoch) {
+    for (size_t step = 0; step < step_losses.size(); ++step) {
+      if (std::isfinite(step_losses[step])) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("the loss is not finite in epoch ", epoch, ", step ", step + 1,
+                       ": use a lower learning rate, and check the photos if that does not help"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Validate(EpochMetrics& metrics) {
+    const evaluate::Metrics measured =
+        evaluate::Evaluate(PredictTensor(head_, validation_features_), validation_labels_, options_.classes);
+    if (!std::isfinite(measured.loss)) {
+      return absl::InvalidArgumentError(absl::StrCat("the validation loss is not finite after epoch ", metrics.epoch));
+    }
+    metrics.validation_loss = measured.loss;
+    metrics.validation_accuracy = measured.accuracy;
+    metrics.best = measured.loss < BestLoss();
+    return absl::OkStatus();
+  }
+
+  double BestLoss() const {
+    return state_.best_epoch == 0 ? std::numeric_limits<double>::infinity()
+                                  : state_.history[state_.best_epoch - 1].validation_loss;
+  }
+
+  void UpdateState(const EpochMetrics& metrics) {
+    state_.head = ToHead(head_);
+    state_.adam_first = ToHead(moments_.first);
+    state_.adam_second = ToHead(moments_.second);
+    state_.history.push_back(metrics);
+    if (!metrics.best) return;
+    state_.best = state_.head;
+    state_.best_epoch = metrics.epoch;
+  }
+
+  const HeadOptions options_;
+  const at::Device device_;
+  const torch::Tensor features_;             // [images, dimension], float32
+  const torch::Tensor labels_;               // [images], int64
+  const torch::Tensor validation_features_;  // [images, dimension], float32
+  const std::vector<int> validation_labels_;
+  HeadTensors head_;
+  AdamMoments moments_;
+  TrainingState state_;
+};
+
+absl::Status CheckFeatures(absl::string_view split, const LabelledFeatures& features, int dimension, int classes) {
+  if (features.labels.empty()) return absl::InvalidArgumentError(absl::StrCat("the ", split, " split is empty"));
+  if (features.dimension != dimension || features.values.size() != features.labels.size() * dimension) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the ", split, " split's features are not [", features.labels.size(), ", ", dimension, "]"));
+  }
+  const auto [lowest, highest] = std::minmax_element(features.labels.begin(), features.labels.end());
+  if (*lowest >= 0 && *highest < classes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the ", split, " split has a label outside 0 .. ", classes - 1));
+}
+
+absl::Status Observe(const EpochMetrics& metrics, int observed_epochs, const EpochObserver& observer) {
+  return metrics.epoch > observed_epochs ? observer(metrics) : absl::OkStatus();
+}
+
+absl::StatusOr<TrainedHead> RunToEnd(HeadTraining& training, const std::string& checkpoint_path,
+                                     const std::string& inputs_digest, int observed_epochs,
+                                     const EpochObserver& observer, const std::function<bool()>& stop) {
+  for (const EpochMetrics& metrics : training.state().history) {
+    RETURN_IF_ERROR(Observe(metrics, observed_epochs, observer));
+  }
+  while (!training.Finished()) {
+    RETURN_IF_ERROR(training.RunEpoch(stop));
+    RETURN_IF_ERROR(SaveCheckpoint(checkpoint_path, training.state(), inputs_digest));
+    RETURN_IF_ERROR(Observe(training.state().history.back(), observed_epochs, observer));
+  }
+  const TrainingState& state = training.state();
+  return TrainedHead{.head = state.best, .history = state.history, .best_epoch = state.best_epoch};
+}
+
+}  // namespace
+
+absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const LabelledFeatures& validation,
+                                      const HeadOptions& options, const std::string& checkpoint_path,
+                                      int observed_epochs, const EpochObserver& observer,
+                                      const std::function<bool()>& stop) {
+  RETURN_IF_ERROR(CheckFeatures("train", train, train.dimension, options.classes));
+  RETURN_IF_ERROR(CheckFeatures("validation", validation, train.dimension, options.classes));
+  const std::string inputs_digest = InputsDigest(train, validation, options);
+  std::optional<TrainingState> state = LoadCheckpoint(checkpoint_path, inputs_digest, train.dimension, options.classes);
+  if (!state) state = InitialState(train.dimension, options);
+
+  return StatusFromThrow(absl::StatusCode::kInternal, "train head", [&]() -> absl::StatusOr<TrainedHead> {
+    const SingleThread single_thread;
+    const c10::InferenceMode no_autograd;
+    HeadTraining training(train, validation, options, *std::move(state));
+    return RunToEnd(training, checkpoint_path, inputs_digest, observed_epochs, observer, stop);
+  });
+}
+
+absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,
+                                           const std::string& device) {
+  RETURN_IF_ERROR(CheckFeatures("given", features, head.dimension, head.classes));
+  return StatusFromThrow(absl::StatusCode::kInternal, "apply head", [&] {
+    const SingleThread single_thread;
+    const c10::InferenceMode no_autograd;
+    const at::Device on(device);
+    return PredictTensor(ToTensors(head, on), FeatureTensor(features, on));
+  });
+}
+
+}  // namespace graft::train

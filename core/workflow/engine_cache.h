@@ -1,0 +1,38 @@
+// The engine a worker used last: its next job is on the same backbone more often than not.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "core/engine/engine.h"
+#include "core/weights/weight_store.h"
+
+namespace graft::workflow {
+
+// Where engines come from.
+struct EngineFactory {
+  std::function<std::string(const std::string& device)> id = engine::EngineId;
+  std::function<absl::StatusOr<std::unique_ptr<engine::Engine>>(const weights::StoredWeights& weights,
+                                                                const std::string& device)>
+      create = engine::CreateEngine;
+};
+
+// One thread at a time.
+class EngineCache {
+ public:
+  explicit EngineCache(EngineFactory factory = {}) : factory_(std::move(factory)) {}
+
+  std::string IdOn(const std::string& device) const { return factory_.id(device); }
+  // Valid until the next Get. Errors of engine::CreateEngine.
+  absl::StatusOr<engine::Engine*> Get(const weights::StoredWeights& weights, const std::string& device);
+
+ private:
+  const EngineFactory factory_;
+  std::string loaded_;  // weights digest and device of `engine_`
+  std::unique_ptr<engine::Engine> engine_;
+};
+
+}  // namespace graft::workflow

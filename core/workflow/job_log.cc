@@ -1,0 +1,48 @@
+#include "core/workflow/job_log.h"
+
+#include <variant>
+#include <vector>
+
+#include "core/base/status_macros.h"
+
+namespace graft::workflow {
+namespace {
+
+constexpr int kPageEvents = 1000;
+
+}  // namespace
+
+absl::StatusOr<JobLog> JobLog::Open(jobs::JobStore* jobs, const jobs::Claim& claim) {
+  JobLog log(jobs, claim);
+  int last_sequence = 0;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<jobs::Event> events,
+                     jobs->Events(claim.lease.job_id, last_sequence, kPageEvents));
+    if (events.empty()) return log;
+    for (const jobs::Event& event : events) log.Note(event.body);
+    last_sequence = events.back().sequence;
+  }
+}
+
+void JobLog::Note(const jobs::EventBody& body) {
+  if (const auto* ready = std::get_if<jobs::FeaturesReady>(&body)) features_ready_ = *ready;
+  if (const auto* epoch = std::get_if<jobs::EpochDone>(&body)) {
+    epochs_done_ = epoch->epoch;
+    epoch_seconds_ += epoch->seconds;
+  }
+}
+
+absl::Status JobLog::Append(jobs::EventBody body) {
+  RETURN_IF_ERROR(jobs_->Append(lease_, {body}));
+  Note(body);
+  return absl::OkStatus();
+}
+
+absl::Status JobLog::Enter(jobs::State state) {
+  if (static_cast<int>(state_) >= static_cast<int>(state)) return absl::OkStatus();
+  RETURN_IF_ERROR(Append(jobs::StateChanged{.state = state}));
+  state_ = state;
+  return absl::OkStatus();
+}
+
+}  // namespace graft::workflow

@@ -1,0 +1,41 @@
+// One job's events, as an attempt continues what earlier attempts wrote.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/jobs/job_store.h"
+
+namespace graft::workflow {
+
+// One thread at a time.
+class JobLog {
+ public:
+  // Reads the events there are.
+  static absl::StatusOr<JobLog> Open(jobs::JobStore* jobs, const jobs::Claim& claim);
+
+  // Moves the job to `state`, unless an earlier attempt had it there or further: states only go forward.
+  absl::Status Enter(jobs::State state);
+  absl::Status Append(jobs::EventBody body);
+
+  // What the job's events, those of earlier attempts included, have said.
+  const std::optional<jobs::FeaturesReady>& features_ready() const { return features_ready_; }
+  int epochs_done() const { return epochs_done_; }
+  double epoch_seconds() const { return epoch_seconds_; }  // sum over the epochs done
+
+ private:
+  JobLog(jobs::JobStore* jobs, const jobs::Claim& claim) : jobs_(jobs), lease_(claim.lease), state_(claim.job.state) {}
+  void Note(const jobs::EventBody& body);
+
+  jobs::JobStore* jobs_;
+  jobs::Lease lease_;
+  jobs::State state_;
+  std::optional<jobs::FeaturesReady> features_ready_;
+  int epochs_done_ = 0;
+  double epoch_seconds_ = 0;
+};
+
+}  // namespace graft::workflow

@@ -1,0 +1,262 @@
+#include "core/workflow/train_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/digest.h"
+#include "core/base/errors.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "core/evaluate/metrics.h"
+#include "core/registry/manifest.h"
+#include "core/workflow/failure.h"
+
+namespace graft::workflow {
+namespace {
+
+using jobs::FailureType;
+using jobs::State;
+
+constexpr char kCpu[] = "cpu";
+
+absl::Status CheckResolved(const jobs::TrainSpec& spec) {
+  const bool resolved = spec.epochs && spec.patience && spec.batch_size && spec.learning_rate && spec.train_fraction &&
+                        spec.validation_fraction && spec.seed;
+  return resolved ? absl::OkStatus() : absl::InvalidArgumentError("the job's spec is not resolved: submit it again");
+}
+
+absl::Status CheckDevice(const std::string& device) {
+  // Asking loads LibTorch's CUDA library, which training on a GPU needs even when no engine is loaded.
+  if (device == kCpu || absl::c_linear_search(engine::AvailableDevices(), device)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("this machine has no device '", device, "'"));
+}
+
+train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const std::vector<dataset::Example>& examples,
+                               const std::vector<int>& indices) {
+  train::LabelledFeatures selected{.dimension = matrix.dimension};
+  selected.values.reserve(indices.size() * matrix.dimension);
+  for (const int index : indices) {
+    const auto row = matrix.values.begin() + static_cast<int64_t>(index) * matrix.dimension;
+    selected.values.insert(selected.values.end(), row, row + matrix.dimension);
+    selected.labels.push_back(examples[index].label);
+  }
+  return selected;
+}
+
+std::vector<jobs::ClassMetrics> ClassMetricsOf(const evaluate::Metrics& metrics,
+                                               const std::vector<std::string>& labels) {
+  std::vector<jobs::ClassMetrics> classes;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    classes.push_back({.label = labels[i],
+                       .precision = metrics.precision[i],
+                       .recall = metrics.recall[i],
+                       .images = metrics.images[i]});
+  }
+  return classes;
+}
+
+}  // namespace
+
+absl::Status TrainRun::Run() {
+  phase_start_ = absl::Now();
+  RETURN_IF_ERROR(Enter(State::kPreparing));
+  ASSIGN_OR_RETURN(const Inputs inputs, ResolveInputs());
+  ASSIGN_OR_RETURN(const Splits splits, PrepareSplits(inputs));
+  EndPhase("prepare");
+
+  RETURN_IF_ERROR(Enter(State::kTraining));
+  ASSIGN_OR_RETURN(const train::TrainedHead trained, TrainHead(inputs, splits));
+  EndPhase("train");
+
+  // From here on the head is frozen; the test split is read for the first time.
+  RETURN_IF_ERROR(Enter(State::kEvaluating));
+  ASSIGN_OR_RETURN(jobs::Result result, Evaluate(inputs, trained, splits.test));
+  EndPhase("evaluate");
+
+  RETURN_IF_ERROR(Enter(State::kPublishing));
+  return Publish(inputs, trained, std::move(result));
+}
+
+absl::Status TrainRun::Enter(State state) {
+  if (stop_()) return absl::CancelledError(absl::StrCat("stopped before ", jobs::NameOf(state)));
+  return log_.Enter(state);
+}
+
+absl::StatusOr<TrainRun::Inputs> TrainRun::ResolveInputs() {
+  Inputs inputs;
+  RETURN_IF_ERROR(BlameOn(FailureType::kConfig, CheckResolved(spec_)));
+  RETURN_IF_ERROR(BlameOn(FailureType::kConfig, FindNetwork(inputs)));
+  RETURN_IF_ERROR(BlameOn(FailureType::kDevice, CheckDevice(spec_.device)));
+  RETURN_IF_ERROR(BlameOn(FailureType::kData, OpenDataset(inputs)));
+  return inputs;
+}
+
+absl::Status TrainRun::FindNetwork(Inputs& inputs) {
+  ASSIGN_OR_RETURN(inputs.backbone, network::FindBackbone(spec_.backbone));
+  ASSIGN_OR_RETURN(inputs.weights, weights::CurrentWeights(resources_.weights_root, spec_.backbone));
+  inputs.preprocess = {.height = inputs.backbone.input_size, .width = inputs.backbone.input_size};
+  return absl::OkStatus();
+}
+
+absl::Status TrainRun::OpenDataset(Inputs& inputs) {
+  ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("spec.dataset", "datasets", spec_.dataset));
+  ASSIGN_OR_RETURN(inputs.version, resources_.datasets->Find(reference));
+  ASSIGN_OR_RETURN(inputs.examples, resources_.datasets->Examples(inputs.version));
+  ASSIGN_OR_RETURN(inputs.split, resources_.datasets->OpenSplit(inputs.version, *spec_.train_fraction,
+                                                                *spec_.validation_fraction, *spec_.seed));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrainRun::Splits> TrainRun::PrepareSplits(const Inputs& inputs) {
+  absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs);
+  if (!matrix.ok()) return BlameComputing(matrix.status());
+  if (!log_.features_ready()) {
+    RETURN_IF_ERROR(log_.Append(jobs::FeaturesReady{.images_computed = matrix->images_computed,
+                                                    .images_from_cache = matrix->images_from_cache,
+                                                    .seconds = absl::ToDoubleSeconds(absl::Now() - phase_start_)}));
+  }
+  return Splits{.train = Select(*matrix, inputs.examples, inputs.split.train),
+                .validation = Select(*matrix, inputs.examples, inputs.split.validation),
+                .test = Select(*matrix, inputs.examples, inputs.split.test)};
+}
+
+// Of all examples, in their order: the frozen backbone sees each photo once, whatever the number of epochs.
+absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inputs) {
+  std::vector<std::string> digests;
+  for (const dataset::Example& example : inputs.examples) digests.push_back(example.sha256);
+  const auto load_engine = [&]() -> absl::StatusOr<engine::Engine*> {
+    absl::StatusOr<engine::Engine*> engine = resources_.engines->Get(inputs.weights, spec_.device);
+    if (engine.ok()) return engine;
+    const bool damaged = absl::IsDataLoss(engine.status()) || absl::IsNotFound(engine.status());
+    return BlameOn(damaged ? FailureType::kConfig : FailureType::kDevice, engine.status());
+  };
+  // Progress is worth less than the features: should its event fail, the next step's will fail as well.
+  const auto report = [&](const features::FeatureProgress& progress) {
+    log_.Append(jobs::FeatureProgress{.images_done = progress.images_done,
+                                      .images_total = progress.images_total,
+                                      .images_per_second = progress.images_per_second,
+                                      .seconds_left = progress.seconds_left})
+        .IgnoreError();
+  };
+  return resources_.features->GetOrCompute({.digests = digests,
+                                            .preprocess = inputs.preprocess,
+                                            .weights_sha256 = inputs.weights.sha256,
+                                            .engine_id = resources_.engines->IdOn(spec_.device),
+                                            .dimension = inputs.backbone.feature_dimension,
+                                            .engine = load_engine,
+                                            .blobs = resources_.blobs,
+                                            .lanes = resources_.threads},
+                                           report, stop_);
+}
+
+absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const Inputs& inputs, const Splits& splits) {
+  const std::string folder = absl::StrCat(resources_.jobs_root, "/", lease_.job_id);
+  RETURN_IF_ERROR(CreateFolders(folder));
+  const train::HeadOptions options{.classes = inputs.classes(),
+                                   .epochs = *spec_.epochs,
+                                   .patience = *spec_.patience,
+                                   .batch_size = *spec_.batch_size,
+                                   .learning_rate = *spec_.learning_rate,
+                                   .seed = *spec_.seed,
+                                   .device = spec_.device};
+  absl::StatusOr<train::TrainedHead> trained = train::TrainHead(
+      splits.train, splits.validation, options, folder + "/checkpoint", log_.epochs_done(),
+      [this](const train::EpochMetrics& metrics) { return ReportEpoch(metrics); }, stop_);
+  if (!trained.ok()) return BlameComputing(trained.status());
+  return trained;
+}
+
+absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics) {
+  const double seconds_per_epoch = (log_.epoch_seconds() + metrics.seconds) / metrics.epoch;
+  return log_.Append(jobs::EpochDone{.epoch = metrics.epoch,
+                                     .epochs = *spec_.epochs,
+                                     .train_loss = metrics.train_loss,
+                                     .train_accuracy = metrics.train_accuracy,
+                                     .validation_loss = metrics.validation_loss,
+                                     .validation_accuracy = metrics.validation_accuracy,
+                                     .learning_rate = metrics.learning_rate,
+                                     .seconds = metrics.seconds,
+                                     .images_per_second = metrics.images_per_second,
+                                     .seconds_left = seconds_per_epoch * (*spec_.epochs - metrics.epoch),
+                                     .best = metrics.best});
+}
+
+absl::StatusOr<jobs::Result> TrainRun::Evaluate(const Inputs& inputs, const train::TrainedHead& trained,
+                                                const train::LabelledFeatures& test) {
+  absl::StatusOr<std::vector<float>> probabilities = train::Predict(trained.head, test, spec_.device);
+  if (!probabilities.ok()) return BlameComputing(probabilities.status());
+  const evaluate::Metrics metrics = evaluate::Evaluate(*probabilities, test.labels, inputs.classes());
+  const train::EpochMetrics& best = trained.history[trained.best_epoch - 1];
+  const auto head_parameters = static_cast<int64_t>(trained.head.kernel.size() + trained.head.bias.size());
+  return jobs::Result{.test_loss = metrics.loss,
+                      .test_accuracy = metrics.accuracy,
+                      .validation_loss = best.validation_loss,
+                      .validation_accuracy = best.validation_accuracy,
+                      .epochs_run = static_cast<int>(trained.history.size()),
+                      .best_epoch = trained.best_epoch,
+                      .images_computed = log_.features_ready()->images_computed,
+                      .images_from_cache = log_.features_ready()->images_from_cache,
+                      .parameters = inputs.backbone.parameters + head_parameters,
+                      .trainable_parameters = head_parameters,
+                      .classes = ClassMetricsOf(metrics, inputs.version.labels),
+                      .confusion = metrics.confusion};
+}
+
+absl::Status TrainRun::Publish(const Inputs& inputs, const train::TrainedHead& trained, jobs::Result result) {
+  const std::string head = train::SerializeHead(trained.head);
+  result.weights_sha256 = Sha256Hex(head);
+  result.phase_seconds = phase_seconds_;
+  ASSIGN_OR_RETURN(const std::string manifest, Manifest(inputs, result));
+  ASSIGN_OR_RETURN(const registry::Staged staged,
+                   resources_.registry->Stage(spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id,
+                                              {.head = head, .manifest = manifest}));
+  EndPhase("publish");
+  result.phase_seconds = phase_seconds_;
+  for (const auto& [name, seconds] : phase_seconds_) result.phase_seconds["total"] += seconds;
+
+  // The version exists exactly if its job SUCCEEDED.
+  return resources_.database->Write("publish model version", [&](store::Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(const int number, resources_.registry->Publish(transaction, staged, spec_.alias));
+    result.model_version = VersionName("models", spec_.model, number);
+    return resources_.jobs->Append(transaction, lease_,
+                                   {jobs::StateChanged{.state = State::kSucceeded, .result = result}});
+  });
+}
+
+absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, const jobs::Result& result) const {
+  registry::Manifest manifest{
+      .model = spec_.model,
+      .backbone = spec_.backbone,
+      .backbone_sha256 = inputs.weights.sha256,
+      .labels = inputs.version.labels,
+      .preprocess = {.height = inputs.preprocess.height,
+                     .width = inputs.preprocess.width,
+                     .resize = inputs.preprocess.resize,
+                     .decode = inputs.preprocess.decode,
+                     .normalization = std::string(network::NameOf(inputs.backbone.normalization))},
+      .dataset_version = VersionName("datasets", inputs.version.dataset, inputs.version.number),
+      .dataset_digest = inputs.version.digest,
+      .split_hash = inputs.split.hash,
+      .job = absl::StrCat("jobs/", lease_.job_id),
+      .spec_json = jobs::ToJson(spec_),
+      .result_json = jobs::ToJson(result)};
+  for (const auto& [library, version] : engine::LibraryVersions()) manifest.library_versions[library] = version;
+  manifest.library_versions["engine"] = resources_.engines->IdOn(spec_.device);
+  return registry::ToJson(manifest);
+}
+
+absl::Status TrainRun::BlameComputing(const absl::Status& status) const {
+  const bool on_accelerator = spec_.device != kCpu;
+  return BlameOn(on_accelerator && absl::IsInternal(status) ? FailureType::kDevice : FailureType::kData, status);
+}
+
+void TrainRun::EndPhase(const std::string& name) {
+  const absl::Time now = absl::Now();
+  phase_seconds_[name] = absl::ToDoubleSeconds(now - phase_start_);
+  phase_start_ = now;
+}
+
+}  // namespace graft::workflow

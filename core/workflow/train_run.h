@@ -1,0 +1,72 @@
+// The steps of a train job, from its resolved spec to a published version.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/network/backbone_catalog.h"
+#include "core/network/preprocess.h"
+#include "core/train/head_trainer.h"
+#include "core/weights/weight_store.h"
+#include "core/workflow/job_log.h"
+#include "core/workflow/train_workflow.h"
+
+namespace graft::workflow {
+
+// One attempt at one job. One thread at a time.
+class TrainRun {
+ public:
+  TrainRun(const Resources& resources, const jobs::Claim& claim, JobLog& log, const std::function<bool()>& stop)
+      : resources_(resources), spec_(claim.job.spec), lease_(claim.lease), log_(log), stop_(stop) {}
+
+  // OK when the version is published and the job SUCCEEDED; what FailureOf explains, LeaseLost or Cancelled otherwise.
+  absl::Status Run();
+
+ private:
+  // What the spec names.
+  struct Inputs {
+    dataset::Version version;
+    std::vector<dataset::Example> examples;
+    dataset::SplitIndices split;
+    network::BackboneFacts backbone;
+    weights::StoredWeights weights;
+    network::PreprocessSpec preprocess;
+    int classes() const { return static_cast<int>(version.labels.size()); }
+  };
+  struct Splits {
+    train::LabelledFeatures train, validation, test;
+  };
+
+  absl::Status Enter(jobs::State state);
+  absl::StatusOr<Inputs> ResolveInputs();
+  absl::Status OpenDataset(Inputs& inputs);
+  absl::Status FindNetwork(Inputs& inputs);
+  absl::StatusOr<features::FeatureMatrix> GetFeatures(const Inputs& inputs);
+  absl::StatusOr<Splits> PrepareSplits(const Inputs& inputs);
+  absl::StatusOr<train::TrainedHead> TrainHead(const Inputs& inputs, const Splits& splits);
+  absl::Status ReportEpoch(const train::EpochMetrics& metrics);
+  absl::StatusOr<jobs::Result> Evaluate(const Inputs& inputs, const train::TrainedHead& trained,
+                                        const train::LabelledFeatures& test);
+  absl::Status Publish(const Inputs& inputs, const train::TrainedHead& trained, jobs::Result result);
+  absl::StatusOr<std::string> Manifest(const Inputs& inputs, const jobs::Result& result) const;
+
+  // Whose matter an error of computing is.
+  absl::Status BlameComputing(const absl::Status& status) const;
+  // Ends the phase `name`, which began when the one before ended.
+  void EndPhase(const std::string& name);
+
+  const Resources& resources_;
+  const jobs::TrainSpec& spec_;
+  const jobs::Lease lease_;
+  JobLog& log_;
+  const std::function<bool()>& stop_;
+  absl::Time phase_start_;
+  std::map<std::string, double> phase_seconds_;
+};
+
+}  // namespace graft::workflow

@@ -1,0 +1,60 @@
+#include "server/worker/claim_loop.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+
+#include "absl/time/clock.h"
+#include "server/worker/job_watch.h"
+
+namespace graft::worker {
+namespace {
+
+constexpr absl::Duration kPollInterval = absl::Milliseconds(50);
+constexpr absl::Duration kLookInterval = absl::Seconds(1);
+
+}  // namespace
+
+void ClaimLoop::Run() {
+  do {
+    if (!ShouldLook()) continue;
+    while (!stop_->HasBeenNotified() && ClaimAndRun()) {
+    }
+  } while (!stop_->WaitForNotificationWithTimeout(kPollInterval));
+}
+
+bool ClaimLoop::ShouldLook() {
+  const absl::Time now = absl::Now();
+  const absl::StatusOr<int64_t> version = resources_.database->DataVersion();
+  if (version.ok() && *version == seen_version_ && now < next_look_) return false;
+  if (version.ok()) seen_version_ = *version;
+  next_look_ = now + kLookInterval;
+  return true;
+}
+
+bool ClaimLoop::ClaimAndRun() {
+  const absl::StatusOr<std::optional<jobs::Claim>> claim = resources_.jobs->ClaimNext(device_, worker_);
+  if (!claim.ok()) {
+    spdlog::error("claim a job: {}", std::string(claim.status().message()));
+    return false;
+  }
+  if (!claim->has_value()) return false;
+  RunJob(**claim);
+  return true;
+}
+
+void ClaimLoop::RunJob(const jobs::Claim& claim) {
+  spdlog::info("job {} attempt {}: {} on {}, device {}", claim.lease.job_id, claim.lease.attempt,
+               claim.job.spec.backbone, claim.job.spec.dataset, device_);
+  const absl::Time start = absl::Now();
+  const JobWatch watch(resources_.jobs, claim.lease);
+  const absl::Status status =
+      workflow::RunTrainJob(resources_, claim, [&] { return watch.must_stop() || stop_->HasBeenNotified(); });
+  if (status.ok()) {
+    spdlog::info("job {} ended after {:.1f} s", claim.lease.job_id, absl::ToDoubleSeconds(absl::Now() - start));
+  } else {
+    spdlog::warn("job {} left for another attempt: {}", claim.lease.job_id, std::string(status.message()));
+  }
+}
+
+}  // namespace graft::worker

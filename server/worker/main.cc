@@ -1,0 +1,102 @@
+// graft-worker: claims fine-tune jobs from the data folder's database and runs them on one device.
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/notification.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "core/engine/engine.h"
+#include "core/workflow/train_workflow.h"
+#include "server/worker/claim_loop.h"
+#include "server/worker/lifeline.h"
+#include "server/worker/logging.h"
+#include "server/worker/options.h"
+
+namespace graft::worker {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitLocked = 75;  // EX_TEMPFAIL of sysexits.h: the supervisor tries again
+
+constexpr int kNiceness = 10;  // Classify comes first
+
+absl::Status CheckDevice(const std::string& device) {
+  const std::vector<std::string> devices = engine::AvailableDevices();
+  if (absl::c_linear_search(devices, device)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--device ", device, ": this machine has ", absl::StrJoin(devices, ", ")));
+}
+
+absl::Status RunJobs(const Options& options, const absl::Notification& stop) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<store::Database> database, store::Database::Open(options.data.database()));
+  ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobStore> blobs,
+                   store::BlobStore::Open(options.data.blobs(), database.get()));
+  dataset::DatasetStore datasets(database.get(), blobs.get());
+  jobs::JobStore jobs(database.get());
+  registry::Registry registry(database.get(), options.data.models());
+  features::FeatureCache features(options.data.features(), options.max_feature_cache_bytes);
+  workflow::EngineCache engines;
+  const workflow::Resources resources{.database = database.get(),
+                                      .blobs = blobs.get(),
+                                      .datasets = &datasets,
+                                      .jobs = &jobs,
+                                      .registry = &registry,
+                                      .features = &features,
+                                      .engines = &engines,
+                                      .weights_root = options.data.weights(),
+                                      .jobs_root = options.data.jobs(),
+                                      .threads = options.threads};
+  // The lock that this process holds proves that the device's earlier worker is dead: its job goes on at once.
+  RETURN_IF_ERROR(jobs.ReleaseLeases(options.device));
+  ClaimLoop(resources, options.device, absl::StrCat("pid ", getpid()), &stop).Run();
+  return absl::OkStatus();
+}
+
+int ExitCodeOf(const absl::Status& status) {
+  if (status.ok()) return 0;
+  spdlog::error("{}", std::string(status.message()));
+  return kExitFailed;
+}
+
+int Main(int argc, const char* const* argv) {
+  const absl::StatusOr<Options> options = ParseOptions(argc, argv);
+  if (!options.ok()) {
+    std::cerr << "graft-worker: " << options.status().message() << "\n";
+    return kExitUsage;
+  }
+  SetUpLogging();
+  if (const absl::Status status = CreateFolders(options->data.root); !status.ok()) return ExitCodeOf(status);
+  const absl::StatusOr<std::unique_ptr<FileLock>> lock =
+      FileLock::TryAcquire(options->data.worker_lock(options->device), absl::StrCat(getpid(), "\n"));
+  if (absl::IsFailedPrecondition(lock.status())) {
+    spdlog::error("another worker for {} is running: {}", options->device, std::string(lock.status().message()));
+    return kExitLocked;
+  }
+  if (!lock.ok()) return ExitCodeOf(lock.status());
+
+  absl::Notification stop;
+  const absl::StatusOr<std::unique_ptr<Lifeline>> lifeline = Lifeline::Start(&stop);
+  if (!lifeline.ok()) return ExitCodeOf(lifeline.status());
+  if (nice(kNiceness) == -1 && errno != 0) spdlog::warn("cannot lower the priority");
+  engine::ConfigureThreads(options->threads);
+  if (const absl::Status status = CheckDevice(options->device); !status.ok()) return ExitCodeOf(status);
+  spdlog::info("worker for {} with {} threads on {}", options->device, options->threads, options->data.root);
+  return ExitCodeOf(RunJobs(*options, stop));
+}
+
+}  // namespace
+}  // namespace graft::worker
+
+int main(int argc, char** argv) {
+  return graft::worker::Main(argc, argv);
+}
