@@ -1,12 +1,15 @@
 // JPEG through libjpeg-turbo directly: scan and memory limits, and warnings that mean lost pixels are errors.
-#include <jerror.h>
-#include <jpeglib.h>
-
 #include <csetjmp>
-#include <cstdio>  // jpeglib.h needs it first
-#include <cstring>
+#include <cstddef>
+#include <cstdio>
 #include <utility>
 #include <vector>
+
+// jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h.
+// clang-format off
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"

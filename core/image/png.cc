@@ -25,7 +25,8 @@ struct Chunk {
 absl::StatusOr<Chunk> ChunkAt(absl::string_view bytes, size_t offset) {
   const size_t length = Big32(bytes, offset);
   const absl::string_view whole = Slice(bytes, offset, length + kChunkFrame);
-  if (whole.size() != length + kChunkFrame) return BadImage("truncated PNG: it ends before its end chunk (IEND)");
+  if (whole.size() != length + kChunkFrame)
+    return BadImage("damaged or truncated PNG: it ends before its end chunk (IEND)");
   return Chunk{whole, whole.substr(4, 4), whole.substr(8, length)};
 }
 
