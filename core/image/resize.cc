@@ -15,16 +15,18 @@ struct Tap {
   float weight;  // of the second
 };
 
-// Half-pixel centres, edges repeated. Source: tf.image.resize's compute_interpolation_weights.
+// Half-pixel centres, edges repeated. Source: tf.image.resize's compute_interpolation_weights; positions in double,
+// because float's rounding of a position near 1,000 is worth a hundredth of a grey level.
 std::vector<Tap> TapsOf(int source, int target) {
   std::vector<Tap> taps(static_cast<size_t>(target));
-  const float scale = static_cast<float>(source) / static_cast<float>(target);
+  const double scale = static_cast<double>(source) / target;
   for (int i = 0; i < target; ++i) {
-    const float position = (static_cast<float>(i) + 0.5f) * scale - 0.5f;
-    const float below = std::floor(position);
+    const double position = (i + 0.5) * scale - 0.5;
+    const double below = std::floor(position);
     const int first = std::clamp(static_cast<int>(below), 0, source - 1);
     const int second = std::clamp(static_cast<int>(below) + 1, 0, source - 1);
-    taps[static_cast<size_t>(i)] = {static_cast<size_t>(first), static_cast<size_t>(second), position - below};
+    taps[static_cast<size_t>(i)] = {static_cast<size_t>(first), static_cast<size_t>(second),
+                                    static_cast<float>(position - below)};
   }
   return taps;
 }
