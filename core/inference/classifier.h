@@ -1,18 +1,28 @@
 // Classify: encoded image in, labels out. One trunk per backbone and device, a small head per version.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "core/image/decode.h"
 #include "core/registry/registry.h"
 
+namespace graft::engine {
+class Engine;
+}
+namespace graft::weights {
+struct StoredWeights;
+}
+
 namespace graft::inference {
+
+using EngineFactory = std::function<absl::StatusOr<std::unique_ptr<engine::Engine>>(
+    const weights::StoredWeights& weights, const std::string& device)>;
 
 struct Prediction {
   std::string label;
@@ -21,7 +31,7 @@ struct Prediction {
 };
 
 struct PhaseTimes {
-  absl::Duration decode, queue, forward, total;
+  absl::Duration decode, queue, forward, total;  // queue: also for a trunk that is being loaded
 };
 
 struct Classification {
@@ -36,6 +46,8 @@ struct ClassifierOptions {
   int threads = 1;           // decode + forward lanes
   int queue_capacity = 256;  // images waiting; past it RetryLater(ResourceExhausted)
   image::DecodeLimits limits;
+  int64_t max_head_bytes = 256 << 20;  // heads in memory; the least recently used leave first
+  EngineFactory create_engine;         // empty: engine::CreateEngine
 };
 
 struct ClassifyCall {
@@ -46,8 +58,12 @@ struct ClassifyCall {
   std::function<bool()> cancelled;  // may be empty
 };
 
-// Thread-safe. Heads and trunks are loaded on first use and shared; versions are immutable, aliases are looked up per
-// call.
+// Heads and trunks are loaded on first use and shared; versions are immutable, aliases are looked up per call. While a
+// trunk loads, requests for others go on. A request whose deadline passes while it waits is answered at its deadline.
+//
+// Errors: InvalidField "model", "top_k" or "image"; ResourceNotFound naming what exists; RetryLater when
+// queue_capacity images wait already (ResourceExhausted) or the classifier is being destroyed (Unavailable);
+// DeadlineExceeded; Cancelled; DataLoss for a damaged head or weights file. Thread-safe.
 class Classifier {
  public:
   static std::unique_ptr<Classifier> Create(registry::Registry* registry, ClassifierOptions options);
