@@ -13,7 +13,7 @@ namespace {
 constexpr char kOwnerUrl[] = "graft/failure_owner";
 
 std::optional<jobs::FailureType> OwnerOf(const absl::Status& status) {
-  const std::optional<absl::Cord> payload = status.GetPayload(kOwnerUrl);
+  const auto payload = status.GetPayload(kOwnerUrl);
   int number = 0;
   if (!payload || !absl::SimpleAtoi(std::string(*payload), &number)) return std::nullopt;
   return static_cast<jobs::FailureType>(number);

@@ -1,0 +1,205 @@
+#include "core/workflow/train_workflow.h"
+
+#include <filesystem>
+#include <variant>
+
+#include "core/base/errors.h"
+#include "core/registry/manifest.h"
+#include "tests/testing/training_site.h"
+
+namespace graft::workflow {
+namespace {
+
+using ::graft::testing::StatusIs;
+using ::graft::testing::TrainingSite;
+using jobs::State;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int kPerClass = 10;
+
+bool Never() {
+  return false;
+}
+
+class TrainWorkflowTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    site_.Open();
+    site_.PutWeights();
+    site_.ImportPictures("colours", kPerClass);
+  }
+
+  jobs::Job Get(const std::string& id) {
+    const auto job = site_.jobs().Get(id);
+    EXPECT_OK(job);
+    return job.value_or(jobs::Job{});
+  }
+  std::vector<jobs::Event> Events(const std::string& id) {
+    const auto events = site_.jobs().Events(id, 0, 10000);
+    EXPECT_OK(events);
+    return events.value_or(std::vector<jobs::Event>{});
+  }
+  template <typename Body>
+  std::vector<Body> EventsOf(const std::string& id) {
+    std::vector<Body> bodies;
+    for (const jobs::Event& event : Events(id)) {
+      if (const auto* body = std::get_if<Body>(&event.body)) bodies.push_back(*body);
+    }
+    return bodies;
+  }
+  std::vector<State> States(const std::string& id) {
+    std::vector<State> states;
+    for (const jobs::StateChanged& change : EventsOf<jobs::StateChanged>(id)) states.push_back(change.state);
+    return states;
+  }
+  // The job after an undisturbed run.
+  jobs::Job RunToEnd(const jobs::TrainSpec& spec) {
+    const jobs::Claim claim = site_.SubmitAndClaim(spec);
+    EXPECT_OK(RunTrainJob(site_.resources(), claim, Never));
+    return Get(claim.lease.job_id);
+  }
+  void ExpectFailure(const jobs::Job& job, jobs::FailureType type, const std::string& message) {
+    EXPECT_EQ(job.state, State::kFailed);
+    ASSERT_TRUE(job.failure.has_value());
+    EXPECT_EQ(job.failure->type, type);
+    EXPECT_THAT(job.failure->message, HasSubstr(message));
+  }
+
+  TrainingSite site_;
+  const jobs::TrainSpec spec_ = TrainingSite::Spec("colours");
+};
+
+TEST_F(TrainWorkflowTest, TrainsAndPublishesAVersionThatExplainsItself) {
+  jobs::TrainSpec spec = spec_;
+  spec.alias = "production";
+  const jobs::Job job = RunToEnd(spec);
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  ASSERT_TRUE(job.result.has_value());
+  EXPECT_EQ(job.result->model_version, "models/colours/versions/1");
+  EXPECT_EQ(job.result->test_accuracy, 1.0);
+  EXPECT_EQ(job.result->images_computed, 3 * kPerClass);
+  EXPECT_EQ(job.result->trainable_parameters, 1280 * 3 + 3);
+  EXPECT_EQ(job.result->classes.size(), 3u);
+  EXPECT_EQ(job.result->confusion.size(), 9u);
+  for (const char* phase : {"prepare", "train", "evaluate", "publish", "total"}) {
+    EXPECT_GT(job.result->phase_seconds.at(phase), 0) << phase;
+  }
+
+  ASSERT_OK_AND_ASSIGN(const registry::ModelVersion version,
+                       site_.registry().Find({.name = "colours", .alias = "production"}));
+  EXPECT_EQ(version.head_sha256, job.result->weights_sha256);
+  EXPECT_EQ(version.job_id, job.id);
+  ASSERT_OK_AND_ASSIGN(const registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
+  EXPECT_THAT(manifest.labels, ElementsAre("blue", "green", "red"));
+  EXPECT_EQ(manifest.dataset_version, "datasets/colours/versions/1");
+  ASSERT_OK_AND_ASSIGN(const jobs::TrainSpec manifest_spec, jobs::TrainSpecFromJson(manifest.spec_json));
+  EXPECT_EQ(manifest_spec, spec);
+  EXPECT_FALSE(std::filesystem::exists(site_.jobs_root() + "/" + job.id));
+}
+
+TEST_F(TrainWorkflowTest, EventsAreDenseAndTellEveryStep) {
+  const jobs::Job job = RunToEnd(spec_);
+  const std::vector<jobs::Event> events = Events(job.id);
+  for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].sequence, static_cast<int>(i) + 1);
+  EXPECT_THAT(States(job.id), ElementsAre(State::kQueued, State::kPreparing, State::kTraining, State::kEvaluating,
+                                          State::kPublishing, State::kSucceeded));
+  EXPECT_EQ(EventsOf<jobs::FeaturesReady>(job.id).size(), 1u);
+  const auto epochs = EventsOf<jobs::EpochDone>(job.id);
+  ASSERT_EQ(static_cast<int>(epochs.size()), job.result->epochs_run);
+  for (size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i].epoch, static_cast<int>(i) + 1);
+  EXPECT_EQ(epochs.back().epochs, 5);
+}
+
+TEST_F(TrainWorkflowTest, SecondJobComputesNothingAndEndsWithTheSameBytes) {
+  const jobs::Job first = RunToEnd(spec_);
+  const jobs::Job second = RunToEnd(spec_);
+  EXPECT_EQ(second.result->images_computed, 0);
+  EXPECT_EQ(second.result->images_from_cache, 3 * kPerClass);
+  EXPECT_EQ(second.result->model_version, "models/colours/versions/2");
+  EXPECT_EQ(second.result->weights_sha256, first.result->weights_sha256);
+  EXPECT_EQ(site_.engines_made(), 1);
+  EXPECT_EQ(site_.engine()->images(), 3 * kPerClass);
+}
+
+TEST_F(TrainWorkflowTest, AnotherAttemptGoesOnAndEndsWithTheSameBytes) {
+  const jobs::Job undisturbed = RunToEnd(spec_);
+  const jobs::Claim first = site_.SubmitAndClaim(spec_);
+  const std::string id = first.lease.job_id;
+  // After its second epoch this attempt is taken for dead and another one claims the job.
+  std::optional<jobs::Claim> second;
+  const auto steal = [&] {
+    if (!second && EventsOf<jobs::EpochDone>(id).size() == 2) {
+      EXPECT_OK(site_.jobs().ReleaseLeases("cpu"));
+      second = site_.Claim("cpu");
+    }
+    return false;
+  };
+  EXPECT_TRUE(IsLeaseLost(RunTrainJob(site_.resources(), first, steal)));
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->lease.attempt, 2);
+  ASSERT_OK(RunTrainJob(site_.resources(), *second, Never));
+
+  const jobs::Job job = Get(id);
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  EXPECT_EQ(job.result->weights_sha256, undisturbed.result->weights_sha256);
+  EXPECT_EQ(job.result->test_loss, undisturbed.result->test_loss);
+  EXPECT_EQ(EventsOf<jobs::FeaturesReady>(id).size(), 1u);
+  const auto epochs = EventsOf<jobs::EpochDone>(id);
+  ASSERT_EQ(static_cast<int>(epochs.size()), job.result->epochs_run);
+  for (size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i].epoch, static_cast<int>(i) + 1);
+}
+
+TEST_F(TrainWorkflowTest, StoppingWorkerLeavesItsJobForAnother) {
+  const jobs::Claim claim = site_.SubmitAndClaim(spec_);
+  const std::string id = claim.lease.job_id;
+  const auto after_first_epoch = [&] { return !EventsOf<jobs::EpochDone>(id).empty(); };
+  EXPECT_THAT(RunTrainJob(site_.resources(), claim, after_first_epoch), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(Get(id).state, State::kTraining);
+  ASSERT_OK(site_.jobs().ReleaseLeases("cpu"));
+  ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
+  EXPECT_EQ(Get(id).state, State::kSucceeded);
+  EXPECT_EQ(Get(id).result->images_computed, 3 * kPerClass);
+}
+
+TEST_F(TrainWorkflowTest, CancelledJobStopsAtAStep) {
+  const jobs::Claim claim = site_.SubmitAndClaim(spec_);
+  const std::string id = claim.lease.job_id;
+  const auto cancel_after_first_epoch = [&] {
+    if (EventsOf<jobs::EpochDone>(id).empty()) return false;
+    EXPECT_OK(site_.jobs().RequestCancel(id));
+    return true;
+  };
+  ASSERT_OK(RunTrainJob(site_.resources(), claim, cancel_after_first_epoch));
+  EXPECT_EQ(Get(id).state, State::kCancelled);
+  EXPECT_EQ(States(id).back(), State::kCancelled);
+  EXPECT_EQ(EventsOf<jobs::EpochDone>(id).size(), 1u);
+  EXPECT_THAT(site_.registry().Find({.name = "colours"}), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(TrainWorkflowTest, UnknownDataSetVersionIsADataFailure) {
+  jobs::TrainSpec spec = spec_;
+  spec.dataset = "datasets/colours/versions/9";
+  ExpectFailure(RunToEnd(spec), jobs::FailureType::kData, "colours");
+}
+
+TEST_F(TrainWorkflowTest, MissingWeightsAreAConfigFailureThatSaysHowToImport) {
+  std::filesystem::remove_all(site_.weights_root());
+  ExpectFailure(RunToEnd(spec_), jobs::FailureType::kConfig, "import");
+}
+
+TEST_F(TrainWorkflowTest, MissingDeviceIsADeviceFailure) {
+  jobs::TrainSpec spec = spec_;
+  spec.device = "cuda:99";
+  ExpectFailure(RunToEnd(spec), jobs::FailureType::kDevice, "cuda:99");
+}
+
+TEST_F(TrainWorkflowTest, FailureInsideTheEngineIsInternal) {
+  RunToEnd(spec_);
+  site_.engine()->FailFromNowOn();
+  site_.ImportPictures("more", kPerClass + 5);
+  ExpectFailure(RunToEnd(TrainingSite::Spec("more")), jobs::FailureType::kInternal, "told to fail");
+}
+
+}  // namespace
+}  // namespace graft::workflow

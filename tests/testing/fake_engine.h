@@ -1,0 +1,59 @@
+// An engine without a network: features are mean colours. Fast, deterministic, and it counts.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <utility>
+
+#include "core/engine/engine.h"
+
+namespace graft::testing {
+
+// Feature j of an image is the mean of its colour channel j % 3, in 0 .. 1, times 1 + j / dimension: pictures of
+// different colours are separable, and no two images of different bytes share all features. Thread-safe.
+class FakeEngine : public engine::Engine {
+ public:
+  explicit FakeEngine(network::BackboneFacts facts, int preferred_batch = 1)
+      : facts_(std::move(facts)), preferred_batch_(preferred_batch) {}
+
+  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features) override {
+    ++runs_;
+    images_ += count;
+    largest_batch_ = std::max(largest_batch_.load(), count);
+    if (fail_) return absl::InternalError("fake engine was told to fail");
+    const size_t image_bytes = static_cast<size_t>(facts_.input_size) * facts_.input_size * 3;
+    for (int i = 0; i < count; ++i) {
+      RunOne(images.subspan(i * image_bytes, image_bytes),
+             features.subspan(static_cast<size_t>(i) * facts_.feature_dimension, facts_.feature_dimension));
+    }
+    return absl::OkStatus();
+  }
+  const network::BackboneFacts& facts() const override { return facts_; }
+  int preferred_batch() const override { return preferred_batch_; }
+  const std::string& id() const override { return id_; }
+
+  int images() const { return images_; }  // since it was made
+  int runs() const { return runs_; }
+  int largest_batch() const { return largest_batch_; }
+  void FailFromNowOn() { fail_ = true; }
+
+ private:
+  static void RunOne(absl::Span<const uint8_t> image, absl::Span<float> features) {
+    double sums[3] = {0, 0, 0};
+    for (size_t i = 0; i < image.size(); ++i) sums[i % 3] += image[i];
+    const double pixels = static_cast<double>(image.size()) / 3;
+    for (size_t j = 0; j < features.size(); ++j) {
+      const double scale = 1 + static_cast<double>(j) / static_cast<double>(features.size());
+      features[j] = static_cast<float>(sums[j % 3] / pixels / 255 * scale);
+    }
+  }
+
+  const network::BackboneFacts facts_;
+  const int preferred_batch_;
+  const std::string id_ = "fake-1/cpu/f32";
+  std::atomic<int> images_ = 0, runs_ = 0, largest_batch_ = 0;
+  std::atomic<bool> fail_ = false;
+};
+
+}  // namespace graft::testing
