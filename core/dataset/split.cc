@@ -82,8 +82,9 @@ class Apportioner {
     for (const size_t part : {kTrainPart, size_t{1}, size_t{0}}) {
       if (shares_[part] > 0) parts.push_back(part);
     }
-    std::stable_sort(parts.begin(), parts.end(),
-                     [&](size_t a, size_t b) { return owed_[a] - counts[a] > owed_[b] - counts[b] + kRoundingSlack; });
+    // In millionths, so that rounding errors of doubles break no ties.
+    const auto behind = [&](size_t part) { return std::llround((owed_[part] - counts[part]) * 1e6); };
+    std::stable_sort(parts.begin(), parts.end(), [&](size_t a, size_t b) { return behind(a) > behind(b); });
     return parts;
   }
 

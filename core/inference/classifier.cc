@@ -116,7 +116,9 @@ class ClassifierImpl : public Classifier {
   // What a lane does first: the caller still wants it, and which head it is.
   absl::Status Prepare(Request& request) {
     RETURN_IF_ERROR(CheckWanted(request.call));
-    if (request.head == nullptr) ASSIGN_OR_RETURN(request.head, heads_.Get(request.model));
+    if (request.head == nullptr) {
+      ASSIGN_OR_RETURN(request.head, heads_.Get(request.model));
+    }
     return absl::OkStatus();
   }
 

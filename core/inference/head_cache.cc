@@ -6,7 +6,9 @@ namespace graft::inference {
 
 absl::StatusOr<std::shared_ptr<const LoadedHead>> HeadCache::Get(const VersionReference& reference) {
   Key key(reference.name, reference.number.value_or(0));
-  if (!reference.number) ASSIGN_OR_RETURN(key.second, registry_->ResolveNumber(reference));
+  if (!reference.number) {
+    ASSIGN_OR_RETURN(key.second, registry_->ResolveNumber(reference));
+  }
   if (std::shared_ptr<const LoadedHead> head = Find(key)) return head;
   // Two first requests may both read the 25 KB: cheaper than making one wait.
   ASSIGN_OR_RETURN(const registry::ModelVersion version,
