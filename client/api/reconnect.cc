@@ -1,0 +1,26 @@
+#include "client/api/reconnect.h"
+
+#include "absl/time/clock.h"
+
+namespace graft::client {
+
+void Reconnect::SawProgress() {
+  last_progress_ = absl::Now();
+  attempts_ = 0;
+  backoff_.Reset();
+}
+
+bool Reconnect::ShouldTryAgain() {
+  ++attempts_;
+  if (last_progress_ == absl::InfinitePast()) return attempts_ < policy_.max_attempts;
+  return absl::Now() - last_progress_ < patience_;
+}
+
+bool Reconnect::Wait(const Cancellation* cancellation) {
+  const absl::Duration delay = backoff_.Next();
+  if (cancellation != nullptr) return cancellation->SleepFor(delay);
+  absl::SleepFor(delay);
+  return true;
+}
+
+}  // namespace graft::client

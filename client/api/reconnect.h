@@ -1,0 +1,31 @@
+// How long a long-running call keeps trying to reach its server again.
+#pragma once
+
+#include "absl/time/time.h"
+#include "client/api/cancellation.h"
+#include "client/api/retry.h"
+
+namespace graft::client {
+
+// Until the first progress a few attempts (the server may simply not be there); afterwards, attempts until `patience`
+// has passed since the last progress (it is being restarted, or the network comes back). One thread at a time.
+class Reconnect {
+ public:
+  Reconnect(const RetryPolicy& policy, absl::Duration patience)
+      : policy_(policy), patience_(patience), backoff_(policy) {}
+
+  void SawProgress();
+  // To be asked once after each broken connection.
+  bool ShouldTryAgain();
+  // Waits before the next attempt; false if cancelled meanwhile (`cancellation` may be null).
+  bool Wait(const Cancellation* cancellation);
+
+ private:
+  const RetryPolicy policy_;
+  const absl::Duration patience_;
+  Backoff backoff_;
+  int attempts_ = 0;
+  absl::Time last_progress_ = absl::InfinitePast();
+};
+
+}  // namespace graft::client

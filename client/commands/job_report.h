@@ -1,0 +1,23 @@
+// A job for people: what was asked, how it went, what came out.
+#pragma once
+
+#include <string>
+
+#include "client/terminal/console.h"
+#include "graft/v1/training.pb.h"
+
+namespace graft::commands {
+
+// Test accuracy and loss, precision and recall per class, confusion matrix, phase times, and how to use the version.
+std::string RenderResult(const v1::JobResult& result, const terminal::Console& console);
+
+// The job's spec, state, progress and times, and its error or result.
+std::string RenderJob(const v1::Job& job, const terminal::Console& console);
+
+// "data: too few photos ..."
+std::string RenderError(const v1::JobError& error);
+
+// The spec on a line each, "  epochs: 10".
+std::string RenderSpec(const v1::TrainSpec& spec);
+
+}  // namespace graft::commands

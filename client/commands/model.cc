@@ -1,0 +1,103 @@
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/commands/command.h"
+#include "client/commands/job_report.h"
+#include "client/commands/names.h"
+#include "client/terminal/format.h"
+#include "client/terminal/table.h"
+#include "core/base/status_macros.h"
+
+namespace graft::commands {
+namespace {
+
+using terminal::Align;
+using terminal::FormatMetric;
+
+std::string RenderList(const v1::ListModelsResponse& response) {
+  terminal::Table table({{"MODEL"},
+                         {"LATEST"},
+                         {"VERSIONS", Align::kRight},
+                         {"BACKBONE"},
+                         {"TEST ACCURACY", Align::kRight},
+                         {"ALIASES"}});
+  for (const v1::Model& model : response.models()) {
+    const std::string aliases = absl::StrJoin(model.aliases(), ", ", [](std::string* out, const auto& alias) {
+      absl::StrAppend(out, alias.first, "=", alias.second);
+    });
+    table.AddRow({ShortName(model.name()), ShortName(model.latest().name()), absl::StrCat(model.version_count()),
+                  model.latest().backbone(), FormatMetric(model.latest().metrics().test_accuracy()), aliases});
+  }
+  return table.Render();
+}
+
+std::string RenderVersion(const v1::ModelVersion& version, const terminal::Console& console) {
+  std::string text =
+      absl::StrCat(console.Bold(ShortName(version.name())), "\n  aliases: ", absl::StrJoin(version.aliases(), ", "),
+                   "\n  created: ", terminal::FormatTime(ToTime(version.create_time())),
+                   "\n  data set: ", ShortName(version.dataset_version()), "\n  job: ", ShortName(version.job()),
+                   "\n  size: ", terminal::FormatBytes(version.size_bytes()),
+                   ", beside the shared backbone\n  head: ", version.weights_sha256(),
+                   "\n  backbone weights: ", version.backbone_sha256(), "\n  split: ", version.split_hash(),
+                   "\n  labels: ", terminal::Printable(absl::StrJoin(version.labels(), ", ")), "\n\nspec\n",
+                   RenderSpec(version.spec()), "\n");
+  v1::JobResult metrics = version.metrics();
+  metrics.set_model_version(version.name());
+  return text + RenderResult(metrics, console);
+}
+
+void AddList(CLI::App& model, Command& chosen) {
+  CLI::App* list = model.add_subcommand("list", "List the models with their latest versions");
+  list->callback([&chosen] {
+    chosen = [](Session& session) -> absl::StatusOr<ExitCode> {
+      ASSIGN_OR_RETURN(const v1::ListModelsResponse response, session.client.ListModels());
+      session.console.Answer(session.json ? ToJson(response) : RenderList(response));
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
+void AddShow(CLI::App& model, Command& chosen) {
+  CLI::App* show = model.add_subcommand("show", "Show one version: where it comes from and how good it is");
+  const auto name = std::make_shared<std::string>();
+  show->add_option("MODEL", *name, "animals (latest), animals:3 or animals@production")->required();
+  show->callback([&chosen, name] {
+    chosen = [name](Session& session) -> absl::StatusOr<ExitCode> {
+      v1::GetModelVersionRequest request;
+      request.set_name(*name);
+      ASSIGN_OR_RETURN(const v1::ModelVersion version, session.client.GetModelVersion(request));
+      session.console.Answer(session.json ? ToJson(version) : RenderVersion(version, session.console));
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
+void AddPromote(CLI::App& model, Command& chosen) {
+  CLI::App* promote = model.add_subcommand("promote", "Point an alias at a version; classify follows at once");
+  const auto request = std::make_shared<v1::SetAliasRequest>();
+  promote->add_option("VERSION", *request->mutable_name(), "The version, e.g. animals:3")->required();
+  promote->add_option("ALIAS", *request->mutable_alias(), "The alias, e.g. production")->required();
+  promote->footer("Example: graft model promote animals:3 production");
+  promote->callback([&chosen, request] {
+    chosen = [request](Session& session) -> absl::StatusOr<ExitCode> {
+      ASSIGN_OR_RETURN(const v1::ModelVersion version, session.client.SetAlias(*request));
+      session.console.Answer(
+          session.json ? ToJson(version)
+                       : absl::StrCat(version.model(), "@", request->alias(), " is now ", ShortName(version.name())));
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
+}  // namespace
+
+void AddModelCommands(CLI::App& app, Command& chosen) {
+  CLI::App* model = app.add_subcommand("model", "List and show models, move their aliases");
+  model->require_subcommand(1);
+  AddList(*model, chosen);
+  AddShow(*model, chosen);
+  AddPromote(*model, chosen);
+}
+
+}  // namespace graft::commands

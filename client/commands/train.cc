@@ -1,0 +1,123 @@
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "client/commands/job_follow.h"
+#include "client/commands/job_report.h"
+#include "client/commands/job_view.h"
+#include "client/commands/names.h"
+#include "core/base/status_macros.h"
+
+namespace graft::commands {
+namespace {
+
+constexpr char kFooter[] =
+    R"(What is not given comes from the preset; --validate-only shows what that is. Ctrl-C stops watching, not the job.
+
+Examples:
+  graft train --dataset animals --backbone mobilenet_v2
+  graft train --dataset animals:2 --backbone efficientnet_v2_b0 --model animals --epochs 25 --alias production
+  graft -o json train --dataset animals --backbone mobilenet_v2 | jq .result.testAccuracy)";
+
+struct TrainOptions {
+  std::string dataset, backbone, model, preset, device, alias, request_id;
+  std::optional<int32_t> epochs, patience, batch_size;
+  std::optional<double> learning_rate, train_fraction, validation_fraction;
+  std::optional<uint32_t> seed;
+  bool validate_only = false;
+  bool detach = false;
+};
+
+v1::SubmitJobRequest ToRequest(const TrainOptions& options) {
+  v1::SubmitJobRequest request;
+  request.set_request_id(options.request_id);
+  request.set_validate_only(options.validate_only);
+  v1::TrainSpec& spec = *request.mutable_spec();
+  spec.set_dataset(options.dataset);
+  spec.set_backbone(options.backbone);
+  spec.set_model(options.model);
+  spec.set_preset(options.preset);
+  spec.set_device(options.device);
+  spec.set_alias(options.alias);
+  if (options.epochs) spec.set_epochs(*options.epochs);
+  if (options.patience) spec.set_patience(*options.patience);
+  if (options.batch_size) spec.set_batch_size(*options.batch_size);
+  if (options.learning_rate) spec.set_learning_rate(*options.learning_rate);
+  if (options.seed) spec.set_seed(*options.seed);
+  if (options.train_fraction) spec.set_train_fraction(*options.train_fraction);
+  if (options.validation_fraction) spec.set_validation_fraction(*options.validation_fraction);
+  return request;
+}
+
+void DefineFlags(CLI::App& train, TrainOptions& options) {
+  train.add_option("--dataset", options.dataset, "Data set: animals, or animals:2 for a version")
+      ->required()
+      ->type_name("NAME[:N]");
+  train.add_option("--backbone", options.backbone, "mobilenet_v2, efficientnet_v2_b0 or resnet50_v2")
+      ->required()
+      ->type_name("NAME");
+  train.add_option("--model", options.model, "Model to publish to [{dataset}-{backbone}]")->type_name("NAME");
+  train.add_option("--preset", options.preset, "Recipe: article (frozen backbone, softmax head, Adam) [article]")
+      ->type_name("NAME");
+  train.add_option("--epochs", options.epochs, "At most this many [article: 10 for mobilenet_v2, else 25]");
+  train.add_option("--patience", options.patience, "Stop after this many epochs without a better validation loss [3]");
+  train.add_option("--batch-size", options.batch_size, "Photos per step [32]");
+  train.add_option("--learning-rate", options.learning_rate, "Of Adam [0.001]");
+  train.add_option("--seed", options.seed, "Of the split, the head's first values and the order of batches [0]");
+  train.add_option("--train-fraction", options.train_fraction, "Share of photos to train on [0.7]");
+  train.add_option("--validation-fraction", options.validation_fraction,
+                   "Share of photos to stop by [0.15]; the rest is the test split");
+  train.add_option("--device", options.device, "auto, cpu, cuda:0, ... [auto]")->type_name("DEVICE");
+  train.add_option("--alias", options.alias, "Point this alias of the model at the new version, e.g. production")
+      ->type_name("NAME");
+  train.add_option("--request-id", options.request_id, "Repeating the command with the same id finds the same job")
+      ->type_name("ID");
+  train.add_flag("--validate-only", options.validate_only, "Only check, and show the complete spec");
+  train.add_flag("--detach", options.detach, "Print the job and return at once");
+}
+
+absl::StatusOr<ExitCode> Follow(Session& session, const std::string& name) {
+  JobView view(session.console);
+  ASSIGN_OR_RETURN(const ExitCode code,
+                   FollowJob(session, name, 0, [&](const v1::JobEvent& event) { view.Show(event); }));
+  if (code == ExitCode::kDetached && !session.json) return code;
+  v1::GetJobRequest request;
+  request.set_name(name);
+  ASSIGN_OR_RETURN(const v1::Job job, session.client.GetJob(request));
+  if (session.json) {
+    session.console.Answer(ToJson(job));
+  } else if (job.has_result()) {
+    session.console.Answer(RenderResult(job.result(), session.console));
+  }
+  if (job.has_error()) session.console.Error(RenderError(job.error()));
+  return code;
+}
+
+absl::StatusOr<ExitCode> Train(Session& session, const TrainOptions& options) {
+  ASSIGN_OR_RETURN(const v1::Job job, session.client.SubmitJob(ToRequest(options)));
+  if (options.validate_only) {
+    session.console.Answer(session.json ? ToJson(job)
+                                        : absl::StrCat("valid; the job would be\n", RenderSpec(job.spec())));
+    return ExitCode::kSuccess;
+  }
+  if (options.detach) {
+    session.console.Answer(session.json ? ToJson(job) : job.name());
+    return ExitCode::kSuccess;
+  }
+  session.console.Say(absl::StrCat(job.name(), ": ", job.spec().backbone(), " on ", ShortName(job.spec().dataset())));
+  return Follow(session, job.name());
+}
+
+}  // namespace
+
+void AddTrainCommand(CLI::App& app, Command& chosen) {
+  CLI::App* train = app.add_subcommand("train", "Fine-tune a backbone on a data set and follow the job");
+  const auto options = std::make_shared<TrainOptions>();
+  DefineFlags(*train, *options);
+  train->footer(kFooter);
+  train->callback([&chosen, options] { chosen = [options](Session& session) { return Train(session, *options); }; });
+}
+
+}  // namespace graft::commands
