@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/status_from_throw.h"
 #include "core/base/status_macros.h"
 #include "core/evaluate/metrics.h"
+#include "core/network/torch_status.h"
 #include "core/train/checkpoint.h"
 #include "core/train/random_order.h"
 #include "core/train/softmax_regression.h"
@@ -230,7 +230,7 @@ absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const Label
   std::optional<TrainingState> state = LoadCheckpoint(checkpoint_path, inputs_digest, train.dimension, options.classes);
   if (!state) state = InitialState(train.dimension, options);
 
-  return StatusFromThrow(absl::StatusCode::kInternal, "train head", [&]() -> absl::StatusOr<TrainedHead> {
+  return network::StatusFromThrow(absl::StatusCode::kInternal, "train head", [&]() -> absl::StatusOr<TrainedHead> {
     const SingleThread single_thread;
     const c10::InferenceMode no_autograd;
     HeadTraining training(train, validation, options, *std::move(state));
@@ -241,7 +241,7 @@ absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const Label
 absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,
                                            const std::string& device) {
   RETURN_IF_ERROR(CheckFeatures("given", features, head.dimension, head.classes));
-  return StatusFromThrow(absl::StatusCode::kInternal, "apply head", [&] {
+  return network::StatusFromThrow(absl::StatusCode::kInternal, "apply head", [&] {
     const SingleThread single_thread;
     const c10::InferenceMode no_autograd;
     const at::Device on(device);

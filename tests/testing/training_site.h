@@ -18,21 +18,24 @@
 
 namespace graft::testing {
 
-// Engines are fakes that it counts. One thread at a time.
+// One thread at a time.
 class TrainingSite {
  public:
   static constexpr char kBackbone[] = "mobilenet_v2";
 
+  // With fake engines, which it counts.
   void Open() {
+    Open({.id = [](const std::string&) { return std::string("fake-1/cpu/f32"); },
+          .create = [this](const weights::StoredWeights&, const std::string&) { return MakeEngine(); }});
+  }
+  void Open(workflow::EngineFactory factory) {
     ASSERT_OK_AND_ASSIGN(database_, store::Database::Open(folder_ / "graft.db"));
     ASSERT_OK_AND_ASSIGN(blobs_, store::BlobStore::Open(folder_ / "blobs", database_.get()));
     datasets_.emplace(database_.get(), blobs_.get());
     jobs_.emplace(database_.get());
     registry_.emplace(database_.get(), folder_ / "models");
     features_.emplace(folder_ / "features", int64_t{1} << 30);
-    engines_.emplace(workflow::EngineFactory{
-        .id = [](const std::string&) { return std::string("fake-1/cpu/f32"); },
-        .create = [this](const weights::StoredWeights&, const std::string&) { return MakeEngine(); }});
+    engines_.emplace(std::move(factory));
   }
 
   void PutWeights() {
