@@ -1,0 +1,189 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "core/base/errors.h"
+#include "server/services/convert.h"
+
+namespace graft::services {
+namespace {
+
+template <typename T, typename U>
+std::optional<T> OptionalOf(bool present, U value) {
+  return present ? std::optional<T>(static_cast<T>(value)) : std::nullopt;
+}
+
+v1::JobError FailureToProto(const jobs::Failure& failure) {
+  v1::JobError result;
+  result.set_type(static_cast<v1::JobErrorType>(failure.type));
+  result.set_message(failure.message);
+  return result;
+}
+
+void Fill(const jobs::StateChanged& body, v1::JobEvent& event) {
+  auto& out = *event.mutable_state_changed();
+  out.set_state(static_cast<v1::JobState>(body.state));
+  out.set_reason(body.reason);
+  if (body.failure) *out.mutable_error() = FailureToProto(*body.failure);
+  if (body.result) *out.mutable_result() = ToProto(*body.result);
+}
+
+void Fill(const jobs::FeatureProgress& body, v1::JobEvent& event) {
+  auto& out = *event.mutable_feature_progress();
+  out.set_images_done(body.images_done);
+  out.set_images_total(body.images_total);
+  out.set_images_per_second(body.images_per_second);
+  *out.mutable_estimated_time_left() = ToProto(absl::Seconds(body.seconds_left));
+}
+
+void Fill(const jobs::FeaturesReady& body, v1::JobEvent& event) {
+  auto& out = *event.mutable_features_ready();
+  out.set_images_computed(body.images_computed);
+  out.set_images_from_cache(body.images_from_cache);
+  out.set_seconds(body.seconds);
+}
+
+void Fill(const jobs::EpochDone& body, v1::JobEvent& event) {
+  auto& out = *event.mutable_epoch_done();
+  out.set_epoch(body.epoch);
+  out.set_epochs(body.epochs);
+  out.set_train_loss(body.train_loss);
+  out.set_train_accuracy(body.train_accuracy);
+  out.set_validation_loss(body.validation_loss);
+  out.set_validation_accuracy(body.validation_accuracy);
+  out.set_learning_rate(body.learning_rate);
+  out.set_seconds(body.seconds);
+  out.set_images_per_second(body.images_per_second);
+  *out.mutable_estimated_time_left() = ToProto(absl::Seconds(body.seconds_left));
+  out.set_best(body.best);
+}
+
+void Fill(const jobs::Message& body, v1::JobEvent& event) {
+  event.mutable_message()->set_text(body.text);
+}
+
+void FillTimes(const jobs::Job& job, v1::Job& out) {
+  *out.mutable_create_time() = ToProto(job.create_time);
+  if (job.start_time != absl::InfinitePast()) *out.mutable_start_time() = ToProto(job.start_time);
+  if (job.end_time != absl::InfinitePast()) *out.mutable_end_time() = ToProto(job.end_time);
+}
+
+}  // namespace
+
+google::protobuf::Timestamp ToProto(absl::Time time) {
+  google::protobuf::Timestamp result;
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  result.set_seconds(seconds);
+  result.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  return result;
+}
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  google::protobuf::Duration result;
+  result.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  result.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
+  return result;
+}
+
+jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
+  jobs::TrainSpec result;
+  result.dataset = spec.dataset();
+  result.backbone = spec.backbone();
+  result.model = spec.model();
+  result.preset = spec.preset();
+  result.device = spec.device();
+  result.alias = spec.alias();
+  result.epochs = OptionalOf<int>(spec.has_epochs(), spec.epochs());
+  result.patience = OptionalOf<int>(spec.has_patience(), spec.patience());
+  result.batch_size = OptionalOf<int>(spec.has_batch_size(), spec.batch_size());
+  result.learning_rate = OptionalOf<double>(spec.has_learning_rate(), spec.learning_rate());
+  result.train_fraction = OptionalOf<double>(spec.has_train_fraction(), spec.train_fraction());
+  result.validation_fraction = OptionalOf<double>(spec.has_validation_fraction(), spec.validation_fraction());
+  result.seed = OptionalOf<uint32_t>(spec.has_seed(), spec.seed());
+  return result;
+}
+
+v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
+  v1::TrainSpec result;
+  result.set_dataset(spec.dataset);
+  result.set_backbone(spec.backbone);
+  result.set_model(spec.model);
+  result.set_preset(spec.preset);
+  result.set_device(spec.device);
+  result.set_alias(spec.alias);
+  if (spec.epochs) result.set_epochs(*spec.epochs);
+  if (spec.patience) result.set_patience(*spec.patience);
+  if (spec.batch_size) result.set_batch_size(*spec.batch_size);
+  if (spec.learning_rate) result.set_learning_rate(*spec.learning_rate);
+  if (spec.train_fraction) result.set_train_fraction(*spec.train_fraction);
+  if (spec.validation_fraction) result.set_validation_fraction(*spec.validation_fraction);
+  if (spec.seed) result.set_seed(*spec.seed);
+  return result;
+}
+
+v1::JobResult ToProto(const jobs::Result& result) {
+  v1::JobResult out;
+  out.set_model_version(result.model_version);
+  out.set_test_loss(result.test_loss);
+  out.set_test_accuracy(result.test_accuracy);
+  out.set_validation_loss(result.validation_loss);
+  out.set_validation_accuracy(result.validation_accuracy);
+  out.set_epochs_run(result.epochs_run);
+  out.set_best_epoch(result.best_epoch);
+  out.set_images_computed(result.images_computed);
+  out.set_images_from_cache(result.images_from_cache);
+  out.mutable_phase_seconds()->insert(result.phase_seconds.begin(), result.phase_seconds.end());
+  out.set_weights_sha256(result.weights_sha256);
+  out.set_parameters(result.parameters);
+  out.set_trainable_parameters(result.trainable_parameters);
+  for (const jobs::ClassMetrics& metrics : result.classes) {
+    auto& one = *out.add_classes();
+    one.set_label(metrics.label);
+    one.set_precision(metrics.precision);
+    one.set_recall(metrics.recall);
+    one.set_images(metrics.images);
+    out.mutable_confusion_matrix()->add_labels(metrics.label);
+  }
+  out.mutable_confusion_matrix()->mutable_counts()->Add(result.confusion.begin(), result.confusion.end());
+  return out;
+}
+
+v1::JobEvent ToProto(const jobs::Event& event) {
+  v1::JobEvent result;
+  result.set_sequence(event.sequence);
+  *result.mutable_time() = ToProto(event.time);
+  std::visit([&](const auto& body) { Fill(body, result); }, event.body);
+  return result;
+}
+
+v1::Job ToProto(const jobs::Job& job) {
+  v1::Job result;
+  result.set_name(absl::StrCat("jobs/", job.id));
+  result.set_state(static_cast<v1::JobState>(job.state));
+  *result.mutable_requested_spec() = ToProto(job.requested);
+  *result.mutable_spec() = ToProto(job.spec);
+  FillTimes(job, result);
+  auto& progress = *result.mutable_progress();
+  progress.set_images_done(job.progress.images_done);
+  progress.set_images_total(job.progress.images_total);
+  progress.set_epoch(job.progress.epoch);
+  progress.set_epochs(job.progress.epochs);
+  *progress.mutable_estimated_time_left() = ToProto(absl::Seconds(job.progress.seconds_left));
+  result.set_last_sequence(job.last_sequence);
+  result.set_attempt(job.attempt);
+  result.set_queue_position(job.queue_position);
+  if (job.failure) *result.mutable_error() = FailureToProto(*job.failure);
+  if (job.result) *result.mutable_result() = ToProto(*job.result);
+  return result;
+}
+
+absl::StatusOr<std::string> JobIdOf(absl::string_view name) {
+  absl::ConsumePrefix(&name, "jobs/");
+  const auto is_id_character = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (name.empty() || name.size() > 64 || !std::all_of(name.begin(), name.end(), is_id_character)) {
+    return InvalidField("name", "must be jobs/{id} or the id of a job");
+  }
+  return std::string(name);
+}
+
+}  // namespace graft::services

@@ -1,0 +1,77 @@
+#include "server/services/inference_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
+#include "core/base/ids.h"
+#include "core/base/status_macros.h"
+#include "server/services/batch_classification.h"
+#include "server/services/convert.h"
+
+namespace graft::services {
+namespace {
+
+constexpr int kMaxBatchImages = 32;
+constexpr size_t kMaxBatchBytes = 60 << 20;
+
+absl::Status CheckTopK(int top_k) {
+  if (top_k >= 0 && top_k <= 1000) return absl::OkStatus();
+  return InvalidField("top_k", "must be 1 to 1000, or 0 for 5");
+}
+
+absl::Status CheckBatch(const v1::ClassifyBatchRequest& request) {
+  RETURN_IF_ERROR(CheckTopK(request.top_k()));
+  if (request.images().empty() || request.images_size() > kMaxBatchImages) {
+    return InvalidField("images", absl::StrCat("must be 1 to ", kMaxBatchImages, ", not ", request.images_size()));
+  }
+  size_t bytes = 0;
+  for (const std::string& image : request.images()) bytes += image.size();
+  if (bytes > kMaxBatchBytes) return InvalidField("images", "together must be at most 60 MiB; send smaller batches");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void InferenceService::StartOne(const v1::ClassifyRequest& request, v1::ClassifyResponse* response, rpc::Call call) {
+  if (absl::Status checked = CheckTopK(request.top_k()); !checked.ok()) return call->Finish(checked);
+  if (request.model().empty()) return call->Finish(InvalidField("model", "is required, for example animals:3"));
+  inference::ClassifyCall one{request.model(), request.image(), request.top_k(), call->deadline(),
+                              [call] { return call->cancelled(); }};
+  classifier_->Classify(std::move(one), [this, call, response](absl::StatusOr<inference::Classification> result) {
+    Record(metrics_, result);
+    if (result.ok()) *response = ToProto(*result);
+    call->Finish(result.status());
+  });
+}
+
+absl::Status InferenceService::StartBatch(const v1::ClassifyBatchRequest& request, v1::ClassifyBatchResponse* response,
+                                          const rpc::Call& call) {
+  RETURN_IF_ERROR(CheckBatch(request));
+  ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("model", "models", request.model()));
+  ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->Find(reference));
+  BatchCall batch{&request, response, VersionName("models", version.model, version.number), call->deadline(),
+                  [call] { return call->cancelled(); }};
+  ClassifyAll(classifier_, metrics_, std::move(batch), [call](const absl::Status& status) { call->Finish(status); });
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* InferenceService::Classify(grpc::CallbackServerContext* context,
+                                                     const v1::ClassifyRequest* request,
+                                                     v1::ClassifyResponse* response) {
+  return rpc::AsyncUnary(gate_, context, "graft.v1.InferenceService/Classify",
+                         [this, request, response](rpc::Call call) { StartOne(*request, response, std::move(call)); });
+}
+
+grpc::ServerUnaryReactor* InferenceService::ClassifyBatch(grpc::CallbackServerContext* context,
+                                                          const v1::ClassifyBatchRequest* request,
+                                                          v1::ClassifyBatchResponse* response) {
+  return rpc::AsyncUnaryOnPool(gate_, context, "graft.v1.InferenceService/ClassifyBatch",
+                               [this, request, response](const rpc::Call& call) {
+                                 if (absl::Status started = StartBatch(*request, response, call); !started.ok()) {
+                                   call->Finish(started);
+                                 }
+                               });
+}
+
+}  // namespace graft::services

@@ -1,0 +1,77 @@
+#include "server/services/system_service.h"
+
+#include "core/base/status_macros.h"
+#include "core/network/backbone_catalog.h"
+#include "core/weights/weight_store.h"
+#include "server/rpc/unary_call.h"
+#include "server/services/convert.h"
+
+namespace graft::services {
+
+absl::Status SystemService::Fill(v1::ServerInfo& info) {
+  FillMachine(info);
+  FillBackbones(info);
+  return FillCounts(info);
+}
+
+void SystemService::FillMachine(v1::ServerInfo& info) {
+  info.set_version(deps_.version);
+  *info.mutable_start_time() = ToProto(deps_.start_time);
+  info.mutable_library_versions()->insert(deps_.library_versions.begin(), deps_.library_versions.end());
+  info.mutable_limits()->insert(deps_.limits.begin(), deps_.limits.end());
+  for (const std::string& name : deps_.devices) {
+    auto& device = *info.add_devices();
+    device.set_name(name);
+    device.set_worker_state(deps_.worker_runs(name) ? "running" : "restarting");
+    device.set_cores(deps_.cores_per_worker);
+  }
+}
+
+void SystemService::FillBackbones(v1::ServerInfo& info) {
+  for (const network::BackboneFacts& facts : network::Backbones()) {
+    auto& backbone = *info.add_backbones();
+    backbone.set_name(facts.name);
+    backbone.set_parameters(facts.parameters);
+    backbone.set_feature_dimension(facts.feature_dimension);
+    backbone.set_input_size(facts.input_size);
+    if (auto weights = weights::CurrentWeights(deps_.weights_root, facts.name); weights.ok()) {
+      backbone.set_weights_sha256(weights->sha256);
+      backbone.set_weights_source(weights->source);
+    }
+  }
+}
+
+absl::Status SystemService::FillCounts(v1::ServerInfo& info) {
+  ASSIGN_OR_RETURN(const auto jobs_by_state, deps_.jobs->CountByState());
+  for (const auto& [state, count] : jobs_by_state) {
+    (*info.mutable_jobs_by_state())[std::string(jobs::NameOf(state))] = count;
+  }
+  ASSIGN_OR_RETURN(const int datasets, CountDatasets());
+  info.set_datasets(datasets);
+  ASSIGN_OR_RETURN(const registry::Registry::Counts counts, deps_.registry->Count());
+  info.set_models(counts.models);
+  info.set_model_versions(counts.versions);
+  info.set_loaded_trunks(deps_.classifier->loaded_trunks());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> SystemService::CountDatasets() {
+  constexpr int kPage = 1000;
+  int count = 0;
+  std::string after;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<dataset::Version> page, deps_.datasets->List(after, kPage));
+    count += static_cast<int>(page.size());
+    if (page.size() < static_cast<size_t>(kPage)) return count;
+    after = page.back().dataset;
+  }
+}
+
+grpc::ServerUnaryReactor* SystemService::GetServerInfo(grpc::CallbackServerContext* context,
+                                                       const v1::GetServerInfoRequest* /*request*/,
+                                                       v1::ServerInfo* response) {
+  return rpc::Unary(gate_, context, "graft.v1.SystemService/GetServerInfo",
+                    [this, response] { return Fill(*response); });
+}
+
+}  // namespace graft::services

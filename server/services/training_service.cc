@@ -1,0 +1,103 @@
+#include "server/services/training_service.h"
+
+#include <utility>
+
+#include "core/base/errors.h"
+#include "core/base/ids.h"
+#include "core/base/status_macros.h"
+#include "core/jobs/train_spec.h"
+#include "core/network/backbone_catalog.h"
+#include "core/weights/weight_store.h"
+#include "server/rpc/server_stream.h"
+#include "server/rpc/unary_call.h"
+#include "server/services/convert.h"
+#include "server/services/job_watch.h"
+#include "server/services/page_token.h"
+
+namespace graft::services {
+
+absl::StatusOr<jobs::TrainSpec> TrainingService::Resolve(const jobs::TrainSpec& requested) {
+  if (requested.dataset.empty()) return InvalidField("spec.dataset", "is required, for example animals5 or animals5:2");
+  ASSIGN_OR_RETURN(const VersionReference reference,
+                   ParseVersionReference("spec.dataset", "datasets", requested.dataset));
+  ASSIGN_OR_RETURN(const network::BackboneFacts backbone, network::FindBackbone(requested.backbone));
+  ASSIGN_OR_RETURN(const dataset::Version dataset, deps_.datasets->Find(reference));
+  jobs::SpecContext context;
+  context.dataset_version = VersionName("datasets", dataset.dataset, dataset.number);
+  context.dataset = dataset.dataset;
+  context.article_epochs = backbone.article_epochs;
+  context.devices = deps_.devices;
+  ASSIGN_OR_RETURN(jobs::TrainSpec spec, jobs::ResolveSpec(requested, context));
+  RETURN_IF_ERROR(weights::CurrentWeights(deps_.weights_root, backbone.name).status());
+  // The split is kept, so the worker finds it made; a class that is too small shows here and not in a failed job.
+  RETURN_IF_ERROR(
+      deps_.datasets->OpenSplit(dataset, *spec.train_fraction, *spec.validation_fraction, *spec.seed).status());
+  return spec;
+}
+
+absl::Status TrainingService::Submit(const v1::SubmitJobRequest& request, v1::Job& response) {
+  if (request.request_id().size() > 128) return InvalidField("request_id", "must be at most 128 bytes");
+  const jobs::TrainSpec requested = FromProto(request.spec());
+  ASSIGN_OR_RETURN(const jobs::TrainSpec resolved, Resolve(requested));
+  if (request.validate_only()) {
+    *response.mutable_requested_spec() = request.spec();
+    *response.mutable_spec() = ToProto(resolved);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Submit(requested, resolved, request.request_id()));
+  response = ToProto(job);
+  return absl::OkStatus();
+}
+
+absl::Status TrainingService::List(const v1::ListJobsRequest& request, v1::ListJobsResponse& response) {
+  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  ASSIGN_OR_RETURN(const std::string before, DecodePageToken("jobs", request.page_token()));
+  ASSIGN_OR_RETURN(std::vector<jobs::Job> jobs, deps_.jobs->List(before, page_size + 1));
+  const bool more = TrimToPage(jobs, page_size);
+  for (const jobs::Job& job : jobs) *response.add_jobs() = ToProto(job);
+  if (more) response.set_next_page_token(EncodePageToken("jobs", jobs.back().id));
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* TrainingService::SubmitJob(grpc::CallbackServerContext* context,
+                                                     const v1::SubmitJobRequest* request, v1::Job* response) {
+  return rpc::Unary(gate_, context, "graft.v1.TrainingService/SubmitJob",
+                    [this, request, response] { return Submit(*request, *response); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::GetJob(grpc::CallbackServerContext* context,
+                                                  const v1::GetJobRequest* request, v1::Job* response) {
+  return rpc::Unary(gate_, context, "graft.v1.TrainingService/GetJob", [this, request, response]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Get(id));
+    *response = ToProto(job);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TrainingService::ListJobs(grpc::CallbackServerContext* context,
+                                                    const v1::ListJobsRequest* request,
+                                                    v1::ListJobsResponse* response) {
+  return rpc::Unary(gate_, context, "graft.v1.TrainingService/ListJobs",
+                    [this, request, response] { return List(*request, *response); });
+}
+
+grpc::ServerWriteReactor<v1::JobEvent>* TrainingService::WatchJob(grpc::CallbackServerContext* context,
+                                                                  const v1::WatchJobRequest* request) {
+  return rpc::ServerStream<v1::JobEvent>::Start(
+      gate_, context, "graft.v1.TrainingService/WatchJob", [this, request](std::function<void()> wake) {
+        return JobWatch::Open(deps_.jobs, deps_.feed, *request, std::move(wake));
+      });
+}
+
+grpc::ServerUnaryReactor* TrainingService::CancelJob(grpc::CallbackServerContext* context,
+                                                     const v1::CancelJobRequest* request, v1::Job* response) {
+  return rpc::Unary(gate_, context, "graft.v1.TrainingService/CancelJob", [this, request, response]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestCancel(id));
+    *response = ToProto(job);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace graft::services

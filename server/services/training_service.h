@@ -1,0 +1,48 @@
+// graft.v1.TrainingService.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/dataset/dataset_store.h"
+#include "core/jobs/change_feed.h"
+#include "core/jobs/job_store.h"
+#include "graft/v1/training.grpc.pb.h"
+#include "server/rpc/gate.h"
+
+namespace graft::services {
+
+// Thread-safe. What it points to outlives it.
+class TrainingService final : public v1::TrainingService::CallbackService {
+ public:
+  struct Dependencies {
+    jobs::JobStore* jobs;
+    jobs::ChangeFeed* feed;
+    dataset::DatasetStore* datasets;
+    std::string weights_root;
+    std::vector<std::string> devices;  // those with a worker
+  };
+  TrainingService(rpc::Gate* gate, Dependencies dependencies) : gate_(gate), deps_(std::move(dependencies)) {}
+
+  grpc::ServerUnaryReactor* SubmitJob(grpc::CallbackServerContext* context, const v1::SubmitJobRequest* request,
+                                      v1::Job* response) override;
+  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context, const v1::GetJobRequest* request,
+                                   v1::Job* response) override;
+  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest* request,
+                                     v1::ListJobsResponse* response) override;
+  grpc::ServerWriteReactor<v1::JobEvent>* WatchJob(grpc::CallbackServerContext* context,
+                                                   const v1::WatchJobRequest* request) override;
+  grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context, const v1::CancelJobRequest* request,
+                                      v1::Job* response) override;
+
+ private:
+  absl::Status Submit(const v1::SubmitJobRequest& request, v1::Job& response);
+  absl::Status List(const v1::ListJobsRequest& request, v1::ListJobsResponse& response);
+  // Every field set, and proven possible: the data set, its split and the weights exist.
+  absl::StatusOr<jobs::TrainSpec> Resolve(const jobs::TrainSpec& requested);
+
+  rpc::Gate* const gate_;
+  const Dependencies deps_;
+};
+
+}  // namespace graft::services
