@@ -1,0 +1,153 @@
+#include <omp.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
+#include "core/base/status_macros.h"
+#include "core/engine/devices.h"
+#include "core/engine/engine.h"
+#include "core/engine/plan.h"
+#include "core/network/backbone.h"
+#include "core/network/normalization.h"
+#include "core/network/tensor_binding.h"
+#include "core/network/torch_status.h"
+
+namespace graft::engine {
+namespace {
+
+// Large enough to fill a GPU with these networks, small enough that a lone photo's padding costs little.
+constexpr int kCudaBucket = 32;
+
+// This thread's LibTorch operations run on this thread alone while the object lives. OpenMP's thread count belongs to
+// the calling thread, so other threads' forward passes and head training keep theirs; at::set_num_threads would also
+// change what threads that start later get.
+class OneThread {
+ public:
+  OneThread() : before_(at::get_num_threads()) {  // LibTorch sets up the thread at the first question, undoing ours
+    omp_set_num_threads(1);
+  }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  const int before_;
+};
+
+// uint8 to normalised float by table: three memory reads a pixel instead of a conversion and two broadcasts.
+class PixelTable {
+ public:
+  explicit PixelTable(network::Normalization normalization) {
+    const network::ChannelAffine affine = network::AffineOf(normalization);
+    for (size_t value = 0; value < 256; ++value) {
+      for (size_t c = 0; c < 3; ++c) {
+        table_[c][value] = affine.scale[c] * static_cast<float>(value) + affine.shift[c];
+      }
+    }
+  }
+
+  void Normalize(absl::Span<const uint8_t> pixels, float* result) const {
+    for (size_t i = 0; i + 2 < pixels.size(); i += 3) {
+      result[i] = table_[0][pixels[i]];
+      result[i + 1] = table_[1][pixels[i + 1]];
+      result[i + 2] = table_[2][pixels[i + 2]];
+    }
+  }
+
+ private:
+  std::array<std::array<float, 256>, 3> table_;
+};
+
+class TorchEngine : public Engine {
+ public:
+  TorchEngine(network::BackboneFacts facts, Plan plan, torch::Device device)
+      : facts_(std::move(facts)),
+        plan_(std::move(plan)),
+        device_(device),
+        id_(EngineId(device.str())),
+        pixels_(facts_.normalization) {}
+
+  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features) override {
+    const size_t pixels = ImageBytes(), dimension = static_cast<size_t>(facts_.feature_dimension);
+    if (count < 0 || images.size() != pixels * static_cast<size_t>(count) ||
+        features.size() != dimension * static_cast<size_t>(count)) {
+      return absl::InvalidArgumentError(absl::StrCat("engine: ", count, " images need ", pixels, " bytes and ",
+                                                     dimension, " features each, got ", images.size(), " and ",
+                                                     features.size()));
+    }
+    return network::StatusFromThrow(absl::StatusCode::kInternal, absl::StrCat("run ", facts_.name), [&] {
+      const c10::InferenceMode inference_mode;
+      const int step = preferred_batch();
+      for (int first = 0; first < count; first += step) {
+        const auto rows = static_cast<size_t>(std::min(step, count - first));
+        const auto at = static_cast<size_t>(first);
+        const auto input = images.subspan(at * pixels, rows * pixels);
+        const torch::Tensor result = device_.is_cpu() ? RunOnCpu(input) : RunBucket(input);
+        std::memcpy(features.data() + at * dimension, result.const_data_ptr(), rows * dimension * sizeof(float));
+      }
+    });
+  }
+
+  const network::BackboneFacts& facts() const override { return facts_; }
+  int preferred_batch() const override { return device_.is_cpu() ? 1 : kCudaBucket; }
+  const std::string& id() const override { return id_; }
+
+ private:
+  size_t ImageBytes() const {
+    const auto size = static_cast<size_t>(facts_.input_size);
+    return size * size * 3;
+  }
+
+  torch::Tensor RunOnCpu(absl::Span<const uint8_t> image) const {
+    const OneThread one_thread;
+    const int size = facts_.input_size;
+    torch::Tensor input = torch::empty({1, size, size, 3});
+    pixels_.Normalize(image, input.mutable_data_ptr<float>());
+    return plan_.Run(input.permute({0, 3, 1, 2})).contiguous();
+  }
+
+  // Every pass has the whole bucket, or kernels chosen by batch size would make a row depend on its company.
+  torch::Tensor RunBucket(absl::Span<const uint8_t> images) const {
+    const int size = facts_.input_size;
+    torch::Tensor bucket = torch::zeros({kCudaBucket, size, size, 3}, torch::kUInt8);
+    std::memcpy(bucket.mutable_data_ptr(), images.data(), images.size());
+    return plan_.Run(network::NormalizeImages(bucket, facts_.normalization, device_)).to(torch::kCPU).contiguous();
+  }
+
+  const network::BackboneFacts facts_;
+  const Plan plan_;
+  const torch::Device device_;
+  const std::string id_;
+  const PixelTable pixels_;
+};
+
+// Float32 as the CPU computes it, and the same algorithm every time.
+void MakeCudaExact() {
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const weights::StoredWeights& weights, const std::string& device) {
+  ASSIGN_OR_RETURN(const network::BackboneFacts facts, network::FindBackbone(weights.backbone));
+  ASSIGN_OR_RETURN(const network::Architecture architecture, network::FindArchitecture(weights.backbone));
+  ASSIGN_OR_RETURN(const torch::Device target, FindDevice(device));
+  ASSIGN_OR_RETURN(const weights::Safetensors file, weights::Safetensors::Load(weights.path, weights.sha256));
+  const auto tensors = network::BindTensors(architecture, file);
+  if (!tensors.ok()) return WithContext(tensors.status(), absl::StrCat("load ", weights.backbone));
+  return network::StatusFromThrow(absl::StatusCode::kInternal, absl::StrCat("load ", weights.backbone), [&] {
+    const c10::InferenceMode inference_mode;
+    if (target.is_cuda()) MakeCudaExact();
+    return std::unique_ptr<Engine>(new TorchEngine(facts, Plan(architecture, *tensors, target), target));
+  });
+}
+
+}  // namespace graft::engine
