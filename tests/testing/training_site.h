@@ -10,6 +10,7 @@
 
 #include "core/base/digest.h"
 #include "core/dataset/import.h"
+#include "core/weights/safetensors.h"
 #include "core/workflow/train_workflow.h"
 #include "tests/testing/bmp.h"
 #include "tests/testing/fake_engine.h"
