@@ -5,6 +5,10 @@ target_include_directories(graft_compile_options INTERFACE ${PROJECT_SOURCE_DIR}
 if(GRAFT_WERROR)
   target_compile_options(graft_compile_options INTERFACE -Werror)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # False alarms of GCC 12 in its own std::string (GCC bug 105329).
+  target_compile_options(graft_compile_options INTERFACE -Wno-restrict)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(graft_compile_options INTERFACE -Wthread-safety)
 endif()
