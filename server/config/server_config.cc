@@ -32,9 +32,9 @@ void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
   app.add_option("--metrics-listen", raw.metrics_listen, "HOST:PORT of the Prometheus metrics")->capture_default_str();
   app.add_option("--devices", raw.devices, "Devices with a training worker: auto, none, or cpu,cuda:0,...")
       ->capture_default_str();
-  app.add_option("--worker-cores", config.worker_cores, "Cores of all workers together; 0: half of the machine's")
+  app.add_option("--worker-cores", config.worker_cores, "Cores of all workers together; 0: every core, at low priority")
       ->check(CLI::Range(0, 4096));
-  app.add_option("--inference-threads", config.inference_threads, "Threads of Classify; 0: half of the cores")
+  app.add_option("--inference-threads", config.inference_threads, "Threads of Classify; 0: one per core")
       ->check(CLI::Range(0, 4096));
   app.add_option("--max-image-bytes", config.max_image_bytes, "Largest encoded image that Classify takes")
       ->capture_default_str()
@@ -134,14 +134,15 @@ absl::StatusOr<ParsedConfig> ParseServerConfig(const std::vector<std::string>& a
 absl::Status CheckExposure(const ServerConfig& config, const std::string& grpc_version) {
   if (config.behind_http2_proxy) return absl::OkStatus();
   if (!config.listen.IsLoopback()) {
-    const std::string rapid_reset =
-        IsBelow1Point60(grpc_version)
-            ? absl::StrCat(", and its gRPC ", grpc_version, " does not bound HTTP/2 rapid reset: one connection can "
-                           "take gigabytes")
-            : "";
+    const std::string rapid_reset = IsBelow1Point60(grpc_version)
+                                        ? absl::StrCat(", and its gRPC ", grpc_version,
+                                                       " does not bound HTTP/2 rapid reset: one connection can "
+                                                       "take gigabytes")
+                                        : "";
     return InvalidField("--listen", absl::StrCat(config.listen.ToString(),
                                                  " is reachable from other machines, but this server has no TLS or "
-                                                 "authentication of its own", rapid_reset,
+                                                 "authentication of its own",
+                                                 rapid_reset,
                                                  ". Listen on 127.0.0.1 and put a proxy that terminates HTTP/2 in "
                                                  "front (deploy/nginx), or say --behind-http2-proxy if there is one"));
   }

@@ -19,8 +19,8 @@ struct ServerConfig {
   ListenAddress listen{"127.0.0.1", 50051};
   ListenAddress metrics_listen{"127.0.0.1", 9464};
   std::vector<std::string> devices;  // those with a worker; {"auto"}: whatever the machine has
-  int worker_cores = 0;              // of all workers together; 0: half of the available ones, at least 1
-  int inference_threads = 0;         // 0: the other half, at least 1
+  int worker_cores = 0;              // of all workers together; 0: see server/main/devices.h
+  int inference_threads = 0;         // 0: see server/main/devices.h
   int64_t max_image_bytes = 10 << 20;
   std::string log_level = "info";
   bool behind_http2_proxy = false;

@@ -23,9 +23,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
     const std::string& host, int port, std::vector<std::shared_ptr<prometheus::Collectable>> sources) {
   const std::string address = CivetAddress(host, port);
   ASSIGN_OR_RETURN(auto exposer, StatusFromThrow(absl::StatusCode::kUnavailable,
-                                                 absl::StrCat("--metrics-listen ", address, " cannot be bound"), [&] {
-                                                   return std::make_unique<prometheus::Exposer>(address, 2);
-                                                 }));
+                                                 absl::StrCat("--metrics-listen ", address, " cannot be bound"),
+                                                 [&] { return std::make_unique<prometheus::Exposer>(address, 2); }));
   if (exposer->GetListeningPorts().empty()) {
     return absl::UnavailableError(absl::StrCat("--metrics-listen ", address, " cannot be bound"));
   }

@@ -45,8 +45,8 @@ class BidiSession {
 };
 
 template <typename Request, typename Response>
-using SessionFactory = std::function<absl::StatusOr<std::unique_ptr<BidiSession<Request, Response>>>(
-    BidiSender<Response>* sender)>;
+using SessionFactory =
+    std::function<absl::StatusOr<std::unique_ptr<BidiSession<Request, Response>>>(BidiSender<Response>* sender)>;
 
 template <typename Request, typename Response>
 class BidiStream final : public grpc::ServerBidiReactor<Request, Response>, private BidiSender<Response> {

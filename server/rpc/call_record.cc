@@ -45,7 +45,10 @@ std::optional<std::string> SaneRequestId(absl::string_view text) {
 }
 
 CallRecord::CallRecord(grpc::CallbackServerContext* context, std::string method, metrics::RpcMetrics* metrics)
-    : method_(std::move(method)), metrics_(metrics), deadline_(DeadlineOf(*context)), request_id_(RequestIdOf(*context)) {
+    : method_(std::move(method)),
+      metrics_(metrics),
+      deadline_(DeadlineOf(*context)),
+      request_id_(RequestIdOf(*context)) {
   context->AddInitialMetadata(kRequestIdHeader, request_id_);
   if (metrics_ != nullptr) metrics_->Begin();
 }

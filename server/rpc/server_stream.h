@@ -42,8 +42,8 @@ template <typename Response>
 class ServerStream final : public grpc::ServerWriteReactor<Response> {
  public:
   // Ends Unavailable at Gate::Drain and when the request queue is full; the caller resumes.
-  static grpc::ServerWriteReactor<Response>* Start(Gate* gate, grpc::CallbackServerContext* context,
-                                                   std::string method, SourceFactory<Response> factory) {
+  static grpc::ServerWriteReactor<Response>* Start(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                                   SourceFactory<Response> factory) {
     auto* stream = new ServerStream(gate, context, std::move(method), std::move(factory));
     if (absl::Status admitted = gate->Admit(); !admitted.ok()) {
       stream->End(admitted);

@@ -68,14 +68,12 @@ grpc::ServerBidiReactor<v1::UploadDatasetRequest, v1::UploadDatasetResponse>* Da
 grpc::ServerUnaryReactor* DatasetService::GetDataset(grpc::CallbackServerContext* context,
                                                      const v1::GetDatasetRequest* request,
                                                      v1::DatasetVersion* response) {
-  return rpc::Unary(gate_, context, "graft.v1.DatasetService/GetDataset",
-                    [this, request, response]() -> absl::Status {
-                      ASSIGN_OR_RETURN(const VersionReference reference,
-                                       ParseVersionReference("name", "datasets", request->name()));
-                      ASSIGN_OR_RETURN(const dataset::Version version, datasets_->Find(reference));
-                      *response = ToProto(version);
-                      return absl::OkStatus();
-                    });
+  return rpc::Unary(gate_, context, "graft.v1.DatasetService/GetDataset", [this, request, response]() -> absl::Status {
+    ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "datasets", request->name()));
+    ASSIGN_OR_RETURN(const dataset::Version version, datasets_->Find(reference));
+    *response = ToProto(version);
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* DatasetService::ListDatasets(grpc::CallbackServerContext* context,
@@ -88,14 +86,13 @@ grpc::ServerUnaryReactor* DatasetService::ListDatasets(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* DatasetService::GetDatasetReport(grpc::CallbackServerContext* context,
                                                            const v1::GetDatasetReportRequest* request,
                                                            v1::DatasetReport* response) {
-  return rpc::Unary(gate_, context, "graft.v1.DatasetService/GetDatasetReport",
-                    [this, request, response]() -> absl::Status {
-                      ASSIGN_OR_RETURN(const VersionReference reference,
-                                       ParseVersionReference("name", "datasets", request->name()));
-                      ASSIGN_OR_RETURN(const dataset::Report report, datasets_->GetReport(reference));
-                      *response = ToProto(report);
-                      return absl::OkStatus();
-                    });
+  return rpc::Unary(
+      gate_, context, "graft.v1.DatasetService/GetDatasetReport", [this, request, response]() -> absl::Status {
+        ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "datasets", request->name()));
+        ASSIGN_OR_RETURN(const dataset::Report report, datasets_->GetReport(reference));
+        *response = ToProto(report);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace graft::services

@@ -19,8 +19,7 @@ class InferenceService final : public v1::InferenceService::CallbackService {
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
                                      v1::ClassifyResponse* response) override;
-  grpc::ServerUnaryReactor* ClassifyBatch(grpc::CallbackServerContext* context,
-                                          const v1::ClassifyBatchRequest* request,
+  grpc::ServerUnaryReactor* ClassifyBatch(grpc::CallbackServerContext* context, const v1::ClassifyBatchRequest* request,
                                           v1::ClassifyBatchResponse* response) override;
 
  private:

@@ -35,8 +35,8 @@ class SystemService final : public v1::SystemService::CallbackService {
   };
   SystemService(rpc::Gate* gate, Dependencies dependencies) : gate_(gate), deps_(std::move(dependencies)) {}
 
-  grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
-                                          const v1::GetServerInfoRequest* request, v1::ServerInfo* response) override;
+  grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
+                                          v1::ServerInfo* response) override;
 
  private:
   absl::Status Fill(v1::ServerInfo& info);

@@ -24,12 +24,18 @@ constexpr absl::Duration kProgressInterval = absl::Milliseconds(250);
 
 absl::string_view NameOf(Request::MessageCase message) {
   switch (message) {
-    case Request::kStart: return "start";
-    case Request::kAnnounce: return "announce";
-    case Request::kAnnounced: return "announced";
-    case Request::kChunk: return "chunk";
-    case Request::kCommit: return "commit";
-    case Request::MESSAGE_NOT_SET: break;
+    case Request::kStart:
+      return "start";
+    case Request::kAnnounce:
+      return "announce";
+    case Request::kAnnounced:
+      return "announced";
+    case Request::kChunk:
+      return "chunk";
+    case Request::kCommit:
+      return "commit";
+    case Request::MESSAGE_NOT_SET:
+      break;
   }
   return "message";
 }
@@ -45,12 +51,23 @@ absl::StatusOr<bool> UploadSession::OnMessage(Request request) {
     return InvalidField(NameOf(request.message_case()), "message is larger than 1 MiB; send smaller ones");
   }
   switch (request.message_case()) {
-    case Request::kStart: RETURN_IF_ERROR(Start(request.start())); return false;
-    case Request::kAnnounce: RETURN_IF_ERROR(Announce(request.announce())); return false;
-    case Request::kAnnounced: RETURN_IF_ERROR(Announced()); return false;
-    case Request::kChunk: RETURN_IF_ERROR(TakeChunk(std::move(*request.mutable_chunk()))); return false;
-    case Request::kCommit: RETURN_IF_ERROR(Commit()); return true;
-    case Request::MESSAGE_NOT_SET: break;
+    case Request::kStart:
+      RETURN_IF_ERROR(Start(request.start()));
+      return false;
+    case Request::kAnnounce:
+      RETURN_IF_ERROR(Announce(request.announce()));
+      return false;
+    case Request::kAnnounced:
+      RETURN_IF_ERROR(Announced());
+      return false;
+    case Request::kChunk:
+      RETURN_IF_ERROR(TakeChunk(std::move(*request.mutable_chunk())));
+      return false;
+    case Request::kCommit:
+      RETURN_IF_ERROR(Commit());
+      return true;
+    case Request::MESSAGE_NOT_SET:
+      break;
   }
   return InvalidField("message", "is not set");
 }
@@ -85,7 +102,8 @@ absl::Status UploadSession::Announce(const Request::Announce& announce) {
   files.reserve(static_cast<size_t>(announce.files_size()));
   for (const Request::File& file : announce.files()) {
     if (!IsSha256Hex(file.sha256())) {
-      return InvalidField("announce.files.sha256", absl::StrCat("'", file.path(), "': must be 64 lower-case hex digits"));
+      return InvalidField("announce.files.sha256",
+                          absl::StrCat("'", file.path(), "': must be 64 lower-case hex digits"));
     }
     if (file.size_bytes() < 1 || file.size_bytes() > limits_.max_file_bytes) {
       return InvalidField("announce.files.size_bytes", absl::StrCat("'", file.path(), "' has ", file.size_bytes(),

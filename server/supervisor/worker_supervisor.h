@@ -17,7 +17,7 @@
 namespace graft::supervisor {
 
 struct SupervisorOptions {
-  std::string program;   // path of graft-worker
+  std::string program;  // path of graft-worker
   std::string data_dir;
   std::vector<std::string> devices;
   int threads_per_worker = 1;

@@ -1,0 +1,189 @@
+// graft-server: the API, inference and metrics in this process; training in workers that it supervises.
+
+#include <google/protobuf/stubs/common.h>
+#include <grpcpp/grpcpp.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/cores.h"
+#include "core/base/data_folder.h"
+#include "core/base/errors.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "core/engine/engine.h"
+#include "core/inference/classifier.h"
+#include "core/jobs/change_feed.h"
+#include "core/jobs/job_store.h"
+#include "core/store/blob_store.h"
+#include "core/store/database.h"
+#include "server/config/server_config.h"
+#include "server/main/devices.h"
+#include "server/main/logging.h"
+#include "server/main/server.h"
+#include "server/supervisor/worker_supervisor.h"
+
+namespace graft {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+constexpr absl::Duration kDrainPatience = absl::Seconds(20);
+constexpr unsigned kShutdownLimitSeconds = 60;
+
+const sigset_t& StopSignals() {
+  static const sigset_t signals = [] {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+  }();
+  return signals;
+}
+
+// Before the first thread, which inherits all of it.
+void PrepareProcess() {
+  umask(077);
+  pthread_sigmask(SIG_BLOCK, &StopSignals(), nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  mallopt(M_ARENA_MAX, 4);  // each thread's own arena would keep what it once used
+}
+
+absl::StatusOr<std::unique_ptr<FileLock>> ClaimDataFolder(const DataFolder& data) {
+  RETURN_IF_ERROR(WithContext(CreateFolders(data.root), "--data-dir"));
+  auto lock = FileLock::TryAcquire(data.server_lock(), absl::StrCat(getpid(), "\n"));
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return PreconditionFailed("--data-dir " + data.root, "a running server uses this folder; stop it or name another");
+  }
+  return lock;
+}
+
+std::string WorkerProgram() {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "graft-worker").string();
+}
+
+std::map<std::string, std::string> LibraryVersions() {
+  std::map<std::string, std::string> versions = {
+      {"grpc", grpc::Version()}, {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)}};
+  for (const auto& [library, version] : engine::LibraryVersions()) versions[library] = version;
+  return versions;
+}
+
+inference::ClassifierOptions ClassifierSettings(const config::ServerConfig& config, const DataFolder& data,
+                                                const DevicePlan& plan) {
+  inference::ClassifierOptions options;
+  options.weights_root = data.weights();
+  options.device = plan.serving;
+  options.threads = plan.inference_threads;
+  options.limits.max_bytes = config.max_image_bytes;
+  return options;
+}
+
+ServerSettings ServerSettingsOf(const config::ServerConfig& config, const DataFolder& data, const DevicePlan& plan) {
+  ServerSettings settings;
+  settings.listen = config.listen;
+  settings.metrics_listen = config.metrics_listen;
+  settings.weights_root = data.weights();
+  settings.version = GRAFT_VERSION;
+  settings.library_versions = LibraryVersions();
+  settings.devices = plan.training;
+  settings.cores_per_worker = plan.cores_per_worker;
+  settings.max_image_bytes = config.max_image_bytes;
+  return settings;
+}
+
+supervisor::SupervisorOptions SupervisorSettings(const DataFolder& data, const DevicePlan& plan, jobs::JobStore* jobs) {
+  supervisor::SupervisorOptions options;
+  options.program = WorkerProgram();
+  options.data_dir = data.root;
+  options.devices = plan.training;
+  options.threads_per_worker = plan.cores_per_worker;
+  options.release_leases = [jobs](absl::string_view device) { return jobs->ReleaseLeases(device); };
+  return options;
+}
+
+void AnnounceReady(const Server& server) {
+  std::cerr << "listening on " << server.listening().ToString() << "\nmetrics on "
+            << server.metrics_listening().ToString() << std::endl;
+}
+
+// The signal's number. From then on a second signal ends the process at once, and so does a shutdown that hangs: what
+// was acknowledged is on disk either way.
+int WaitForStopSignal() {
+  int signal_number = 0;
+  sigwait(&StopSignals(), &signal_number);
+  pthread_sigmask(SIG_UNBLOCK, &StopSignals(), nullptr);
+  alarm(kShutdownLimitSeconds);
+  return signal_number;
+}
+
+absl::Status Serve(const config::ServerConfig& config) {
+  RETURN_IF_ERROR(config::CheckExposure(config, grpc::Version()));
+  ASSIGN_OR_RETURN(const DevicePlan plan, PlanDevices(config, engine::AvailableDevices(), AvailableCores()));
+  const DataFolder data{std::filesystem::absolute(config.data_dir).lexically_normal().string()};
+  ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, ClaimDataFolder(data));
+
+  ASSIGN_OR_RETURN(const std::unique_ptr<store::Database> database, store::Database::Open(data.database()));
+  ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobStore> blobs, store::BlobStore::Open(data.blobs(), database.get()));
+  dataset::DatasetStore datasets(database.get(), blobs.get());
+  jobs::JobStore jobs(database.get());
+  registry::Registry registry(database.get(), data.models());
+  RETURN_IF_ERROR(registry.RemoveOrphans());
+  const std::unique_ptr<jobs::ChangeFeed> feed = jobs::ChangeFeed::Start(database.get(), &jobs);
+  const auto classifier = inference::Classifier::Create(&registry, ClassifierSettings(config, data, plan));
+
+  auto workers = supervisor::WorkerSupervisor::Start(SupervisorSettings(data, plan, &jobs));
+  const auto worker_runs = [&](const std::string& device) {
+    return workers->StateOf(device) == supervisor::WorkerState::kRunning;
+  };
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start({database.get(), &datasets, &jobs, feed.get(),
+                                                                        &registry, classifier.get(), worker_runs},
+                                                                       ServerSettingsOf(config, data, plan)));
+  AnnounceReady(*server);
+
+  spdlog::info("stopping on signal {}", WaitForStopSignal());
+  server->Drain(kDrainPatience);
+  workers.reset();
+  spdlog::info("stopped");
+  return absl::OkStatus();
+}
+
+int Main(int argc, const char* const* argv) {
+  PrepareProcess();
+  const auto parsed = config::ParseServerConfig(
+      {argv + 1, argv + argc}, [](const char* name) { return getenv(name); },
+      absl::StrCat("graft-server ", GRAFT_VERSION));
+  if (!parsed.ok()) {
+    std::cerr << "graft-server: " << parsed.status().message() << "\n";
+    return kExitUsage;
+  }
+  if (!parsed->config.has_value()) {
+    std::cout << parsed->text;
+    return 0;
+  }
+  SetUpServerLogging(parsed->config->log_level);
+  const absl::Status served = Serve(*parsed->config);
+  if (served.ok()) return 0;
+  std::cerr << "graft-server: " << served.message() << "\n";
+  return absl::IsInvalidArgument(served) ? kExitUsage : kExitFailed;
+}
+
+}  // namespace
+}  // namespace graft
+
+int main(int argc, char** argv) {
+  return graft::Main(argc, argv);
+}

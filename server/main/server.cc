@@ -1,0 +1,139 @@
+#include "server/main/server.h"
+
+#include <prometheus/registry.h>
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "core/base/status_macros.h"
+#include "core/base/thread_pool.h"
+#include "server/main/grpc_server.h"
+#include "server/metrics/classify_metrics.h"
+#include "server/metrics/job_gauges.h"
+#include "server/metrics/metrics_endpoint.h"
+#include "server/metrics/process_metrics.h"
+#include "server/metrics/rpc_metrics.h"
+#include "server/rpc/gate.h"
+#include "server/services/dataset_service.h"
+#include "server/services/inference_service.h"
+#include "server/services/model_service.h"
+#include "server/services/system_service.h"
+#include "server/services/training_service.h"
+
+namespace graft {
+namespace {
+
+// Short blocking work: reads of a few rows, commits of some milliseconds (4 ms is a synced commit on a usual disk).
+constexpr int kRequestThreads = 8;
+constexpr int kWaitingRequests = 256;
+
+std::map<std::string, int64_t> Limits(const ServerSettings& settings, const dataset::ImportLimits& import) {
+  return {{"max_image_bytes", settings.max_image_bytes},
+          {"max_batch_images", 32},
+          {"max_batch_bytes", 60 << 20},
+          {"max_message_bytes", kMaxMessageBytes},
+          {"max_upload_chunk_bytes", 1 << 20},
+          {"max_uploads", services::DatasetService::kMaxUploads},
+          {"max_file_bytes", import.max_file_bytes},
+          {"max_files", import.max_files},
+          {"max_classes", import.max_classes},
+          {"max_dataset_bytes", import.max_total_bytes},
+          {"max_queued_jobs", jobs::JobStoreOptions().max_queued}};
+}
+
+services::SystemService::Dependencies SystemDependencies(const ServerParts& parts, const ServerSettings& settings) {
+  services::SystemService::Dependencies result;
+  result.jobs = parts.jobs;
+  result.datasets = parts.datasets;
+  result.registry = parts.registry;
+  result.classifier = parts.classifier;
+  result.weights_root = settings.weights_root;
+  result.version = settings.version;
+  result.start_time = absl::Now();
+  result.library_versions = settings.library_versions;
+  result.limits = Limits(settings, dataset::ImportLimits());
+  result.devices = settings.devices;
+  result.cores_per_worker = settings.cores_per_worker;
+  result.worker_runs = parts.worker_runs;
+  return result;
+}
+
+metrics::JobGauges::Count CountJobs(jobs::JobStore* jobs) {
+  return [jobs]() -> absl::StatusOr<std::map<std::string, int>> {
+    ASSIGN_OR_RETURN(const auto counts, jobs->CountByState());
+    std::map<std::string, int> result;
+    for (const auto& [state, count] : counts) result[std::string(jobs::NameOf(state))] = count;
+    return result;
+  };
+}
+
+class ComposedServer final : public Server {
+ public:
+  ComposedServer(const ServerParts& parts, const ServerSettings& settings)
+      : settings_(settings),
+        registry_(std::make_shared<prometheus::Registry>()),
+        rpc_metrics_(*registry_),
+        classify_metrics_(*registry_),
+        job_gauges_(std::make_shared<metrics::JobGauges>(CountJobs(parts.jobs))),
+        process_metrics_(std::make_shared<metrics::ProcessMetrics>(absl::Now())),
+        requests_("request", kRequestThreads, kWaitingRequests),
+        gate_(&requests_, &rpc_metrics_),
+        datasets_(&gate_, parts.datasets, parts.database, dataset::ImportLimits()),
+        training_(&gate_, {parts.jobs, parts.feed, parts.datasets, settings.weights_root, settings.devices}),
+        models_(&gate_, parts.registry),
+        inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_),
+        system_(&gate_, SystemDependencies(parts, settings)) {}
+
+  ~ComposedServer() override { Drain(absl::ZeroDuration()); }
+
+  absl::Status Listen() {
+    ASSIGN_OR_RETURN(metrics_endpoint_,
+                     metrics::MetricsEndpoint::Start(settings_.metrics_listen.host, settings_.metrics_listen.port,
+                                                     {registry_, job_gauges_, process_metrics_}));
+    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, {{"graft.v1.DatasetService", &datasets_},
+                                                                 {"graft.v1.TrainingService", &training_},
+                                                                 {"graft.v1.ModelService", &models_},
+                                                                 {"graft.v1.InferenceService", &inference_},
+                                                                 {"graft.v1.SystemService", &system_}}));
+    return absl::OkStatus();
+  }
+
+  config::ListenAddress listening() const override { return settings_.listen.WithPort(grpc_->port()); }
+  config::ListenAddress metrics_listening() const override {
+    return settings_.metrics_listen.WithPort(metrics_endpoint_->port());
+  }
+
+  void Drain(absl::Duration patience) override {
+    if (grpc_ == nullptr) return;
+    grpc_->AnnounceShutdown();
+    gate_.Drain();
+    grpc_->Shutdown(patience);
+  }
+
+ private:
+  const ServerSettings settings_;
+  const std::shared_ptr<prometheus::Registry> registry_;
+  metrics::RpcMetrics rpc_metrics_;
+  metrics::ClassifyMetrics classify_metrics_;
+  const std::shared_ptr<metrics::JobGauges> job_gauges_;
+  const std::shared_ptr<metrics::ProcessMetrics> process_metrics_;
+  ThreadPool requests_;
+  rpc::Gate gate_;
+  services::DatasetService datasets_;
+  services::TrainingService training_;
+  services::ModelService models_;
+  services::InferenceService inference_;
+  services::SystemService system_;
+  std::unique_ptr<metrics::MetricsEndpoint> metrics_endpoint_;
+  std::unique_ptr<GrpcServer> grpc_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerParts& parts, const ServerSettings& settings) {
+  auto server = std::make_unique<ComposedServer>(parts, settings);
+  RETURN_IF_ERROR(server->Listen());
+  return server;
+}
+
+}  // namespace graft

@@ -1,0 +1,62 @@
+// A server in one object: the services over their stores, the gRPC listener, the metrics endpoint.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/dataset/dataset_store.h"
+#include "core/inference/classifier.h"
+#include "core/jobs/change_feed.h"
+#include "core/jobs/job_store.h"
+#include "core/registry/registry.h"
+#include "core/store/database.h"
+#include "server/config/listen_address.h"
+
+namespace graft {
+
+// What the services work on; all of it outlives the server.
+struct ServerParts {
+  store::Database* database;
+  dataset::DatasetStore* datasets;
+  jobs::JobStore* jobs;
+  jobs::ChangeFeed* feed;
+  registry::Registry* registry;
+  inference::Classifier* classifier;
+  std::function<bool(const std::string& device)> worker_runs;
+};
+
+struct ServerSettings {
+  config::ListenAddress listen;
+  config::ListenAddress metrics_listen;
+  std::string weights_root;
+  std::string version;
+  std::map<std::string, std::string> library_versions;
+  std::vector<std::string> devices;  // those with a worker
+  int cores_per_worker = 1;
+  int64_t max_image_bytes = 10 << 20;
+};
+
+// Thread-safe.
+class Server {
+ public:
+  // Unavailable, naming the flag, if an address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerParts& parts, const ServerSettings& settings);
+  // Drains without patience if Drain was not called.
+  virtual ~Server() = default;
+
+  // With the ports that port 0 stood for.
+  virtual config::ListenAddress listening() const = 0;
+  virtual config::ListenAddress metrics_listening() const = 0;
+
+  // Health says NOT_SERVING, new calls are refused (Unavailable, retry), watches end, calls in flight finish until
+  // `patience` has passed and are cancelled then. Returns when the last has ended.
+  virtual void Drain(absl::Duration patience) = 0;
+};
+
+}  // namespace graft
