@@ -1,0 +1,288 @@
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <type_traits>
+
+#include "core/base/status_from_throw.h"
+#include "core/jobs/job.h"
+#include "core/jobs/job_rows.h"
+
+// Each struct lists its fields once, for both directions. JSON objects are ordered by key.
+namespace graft::jobs {
+namespace {
+
+using Json = nlohmann::json;
+
+template <typename Spec, typename Field>
+void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const_t<Spec>, TrainSpec> {
+  field("dataset", spec.dataset);
+  field("backbone", spec.backbone);
+  field("model", spec.model);
+  field("preset", spec.preset);
+  field("device", spec.device);
+  field("alias", spec.alias);
+  field("epochs", spec.epochs);
+  field("patience", spec.patience);
+  field("batch_size", spec.batch_size);
+  field("learning_rate", spec.learning_rate);
+  field("train_fraction", spec.train_fraction);
+  field("validation_fraction", spec.validation_fraction);
+  field("seed", spec.seed);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& failure, Field field) requires std::is_same_v<std::remove_const_t<T>, Failure> {
+  field("type", failure.type);
+  field("message", failure.message);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& metrics, Field field) requires std::is_same_v<std::remove_const_t<T>, ClassMetrics> {
+  field("label", metrics.label);
+  field("precision", metrics.precision);
+  field("recall", metrics.recall);
+  field("images", metrics.images);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_t<T>, Result> {
+  field("model_version", result.model_version);
+  field("test_loss", result.test_loss);
+  field("test_accuracy", result.test_accuracy);
+  field("validation_loss", result.validation_loss);
+  field("validation_accuracy", result.validation_accuracy);
+  field("epochs_run", result.epochs_run);
+  field("best_epoch", result.best_epoch);
+  field("images_computed", result.images_computed);
+  field("images_from_cache", result.images_from_cache);
+  field("phase_seconds", result.phase_seconds);
+  field("weights_sha256", result.weights_sha256);
+  field("parameters", result.parameters);
+  field("trainable_parameters", result.trainable_parameters);
+  field("classes", result.classes);
+  field("confusion", result.confusion);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& change, Field field) requires std::is_same_v<std::remove_const_t<T>, StateChanged> {
+  field("state", change.state);
+  field("reason", change.reason);
+  field("failure", change.failure);
+  field("result", change.result);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& progress, Field field) requires std::is_same_v<std::remove_const_t<T>, FeatureProgress> {
+  field("images_done", progress.images_done);
+  field("images_total", progress.images_total);
+  field("images_per_second", progress.images_per_second);
+  field("seconds_left", progress.seconds_left);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& ready, Field field) requires std::is_same_v<std::remove_const_t<T>, FeaturesReady> {
+  field("images_computed", ready.images_computed);
+  field("images_from_cache", ready.images_from_cache);
+  field("seconds", ready.seconds);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& epoch, Field field) requires std::is_same_v<std::remove_const_t<T>, EpochDone> {
+  field("epoch", epoch.epoch);
+  field("epochs", epoch.epochs);
+  field("train_loss", epoch.train_loss);
+  field("train_accuracy", epoch.train_accuracy);
+  field("validation_loss", epoch.validation_loss);
+  field("validation_accuracy", epoch.validation_accuracy);
+  field("learning_rate", epoch.learning_rate);
+  field("seconds", epoch.seconds);
+  field("images_per_second", epoch.images_per_second);
+  field("seconds_left", epoch.seconds_left);
+  field("best", epoch.best);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& message, Field field) requires std::is_same_v<std::remove_const_t<T>, Message> {
+  field("text", message.text);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& progress, Field field) requires std::is_same_v<std::remove_const_t<T>, Progress> {
+  field("images_done", progress.images_done);
+  field("images_total", progress.images_total);
+  field("epoch", progress.epoch);
+  field("epochs", progress.epochs);
+  field("seconds_left", progress.seconds_left);
+}
+
+template <typename T>
+concept Plain = std::is_same_v<T, std::string> || std::is_same_v<T, bool> || std::is_same_v<T, int> ||
+    std::is_same_v<T, int64_t> || std::is_same_v<T, uint32_t> || std::is_same_v<T, std::vector<int>>;
+
+Json Encode(const Plain auto& value) {
+  return value;
+}
+template <typename T>
+Json Encode(const T& value) requires std::is_enum_v<T> {
+  return static_cast<int>(value);
+}
+// JSON has no NaN and no infinity, and a diverged loss is one.
+Json Encode(double value) {
+  if (std::isfinite(value)) return value;
+  return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+template <typename T>
+Json Encode(const T& value) requires std::is_class_v<T> &&(!Plain<T>);
+template <typename T>
+Json Encode(const std::optional<T>& value) {
+  return value.has_value() ? Encode(*value) : Json(nullptr);
+}
+Json Encode(const std::map<std::string, double>& values) {
+  Json object = Json::object();
+  for (const auto& [key, value] : values) object[key] = Encode(value);
+  return object;
+}
+Json Encode(const std::vector<ClassMetrics>& values) {
+  Json array = Json::array();
+  for (const ClassMetrics& value : values) array.push_back(Encode(value));
+  return array;
+}
+template <typename T>
+Json Encode(const T& value) requires std::is_class_v<T> &&(!Plain<T>) {
+  Json object = Json::object();
+  FieldsOf(value, [&object](const char* name, const auto& field) { object[name] = Encode(field); });
+  return object;
+}
+
+void Decode(const Json& json, Plain auto& value) {
+  json.get_to(value);
+}
+// Range-checked: nlohmann would wrap silently.
+template <typename Number>
+Number IntegerFrom(const Json& json) {
+  if (!json.is_number_integer()) throw std::invalid_argument("expected an integer");
+  const int64_t number = json.get<int64_t>();
+  if (number < std::numeric_limits<Number>::min() || number > std::numeric_limits<Number>::max()) {
+    throw std::out_of_range("integer out of range");
+  }
+  return static_cast<Number>(number);
+}
+void Decode(const Json& json, int& value) {
+  value = IntegerFrom<int>(json);
+}
+void Decode(const Json& json, uint32_t& value) {
+  value = IntegerFrom<uint32_t>(json);
+}
+void Decode(const Json& json, double& value) {
+  if (json == "nan") {
+    value = std::numeric_limits<double>::quiet_NaN();
+  } else if (json == "inf" || json == "-inf") {
+    value = json == "inf" ? HUGE_VAL : -HUGE_VAL;
+  } else {
+    json.get_to(value);
+  }
+}
+void Decode(const Json& json, State& value) {
+  const int number = IntegerFrom<int>(json);
+  if (number < 1 || number > static_cast<int>(State::kCancelled)) throw std::out_of_range("no such state");
+  value = static_cast<State>(number);
+}
+void Decode(const Json& json, FailureType& value) {
+  const int number = IntegerFrom<int>(json);
+  if (number < 1 || number > static_cast<int>(FailureType::kInternal)) throw std::out_of_range("no such failure");
+  value = static_cast<FailureType>(number);
+}
+template <typename T>
+void Decode(const Json& json, T& value) requires std::is_class_v<T> &&(!Plain<T>);
+template <typename T>
+void Decode(const Json& json, std::optional<T>& value) {
+  value.reset();
+  if (!json.is_null()) Decode(json, value.emplace());
+}
+void Decode(const Json& json, std::map<std::string, double>& values) {
+  values.clear();
+  for (const auto& [key, value] : json.items()) Decode(value, values[key]);
+}
+void Decode(const Json& json, std::vector<ClassMetrics>& values) {
+  values.clear();
+  for (const Json& value : json) Decode(value, values.emplace_back());
+}
+// A field that is not there keeps its default: rows written before the field existed.
+template <typename T>
+void Decode(const Json& json, T& value) requires std::is_class_v<T> &&(!Plain<T>) {
+  if (!json.is_object()) throw std::invalid_argument("expected an object");
+  FieldsOf(value, [&json](const char* name, auto& field) {
+    if (const auto found = json.find(name); found != json.end()) Decode(*found, field);
+  });
+}
+
+// Reasons and messages may quote file names that are not UTF-8.
+std::string Text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+template <typename T>
+absl::StatusOr<T> FromJson(absl::string_view doing, absl::string_view text) {
+  return StatusFromThrow(absl::StatusCode::kDataLoss, doing, [text] {
+    T value;
+    Decode(Json::parse(text.begin(), text.end()), value);
+    return value;
+  });
+}
+
+constexpr const char* kBodyNames[] = {"state_changed", "feature_progress", "features_ready", "epoch_done", "message"};
+static_assert(std::variant_size_v<EventBody> == std::size(kBodyNames));
+
+template <size_t index = 0>
+EventBody DecodeBody(const std::string& name, const Json& json) {
+  if constexpr (index == std::size(kBodyNames)) {
+    throw std::invalid_argument("unknown kind of event '" + name + "'");
+  } else {
+    if (name != kBodyNames[index]) return DecodeBody<index + 1>(name, json);
+    std::variant_alternative_t<index, EventBody> body{};
+    Decode(json, body);
+    return body;
+  }
+}
+
+}  // namespace
+
+std::string ToJson(const TrainSpec& spec) {
+  return Text(Encode(spec));
+}
+std::string ToJson(const Result& result) {
+  return Text(Encode(result));
+}
+std::string ToJson(const Failure& failure) {
+  return Text(Encode(failure));
+}
+std::string ToJson(const Progress& progress) {
+  return Text(Encode(progress));
+}
+std::string ToJson(const EventBody& body) {
+  return Text(std::visit([&body](const auto& value) { return Json{{kBodyNames[body.index()], Encode(value)}}; }, body));
+}
+
+absl::StatusOr<TrainSpec> TrainSpecFromJson(absl::string_view text) {
+  return FromJson<TrainSpec>("read stored job spec", text);
+}
+absl::StatusOr<Result> ResultFromJson(absl::string_view text) {
+  return FromJson<Result>("read stored job result", text);
+}
+absl::StatusOr<Failure> FailureFromJson(absl::string_view text) {
+  return FromJson<Failure>("read stored job failure", text);
+}
+absl::StatusOr<Progress> ProgressFromJson(absl::string_view text) {
+  return FromJson<Progress>("read stored job progress", text);
+}
+absl::StatusOr<EventBody> EventBodyFromJson(absl::string_view text) {
+  return StatusFromThrow(absl::StatusCode::kDataLoss, "read stored job event", [text] {
+    const Json json = Json::parse(text.begin(), text.end());
+    if (!json.is_object() || json.size() != 1) throw std::invalid_argument("expected an object of one event");
+    return DecodeBody(json.begin().key(), json.begin().value());
+  });
+}
+
+}  // namespace graft::jobs

@@ -1,0 +1,219 @@
+#include "core/jobs/job_store.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
+#include "core/base/ids.h"
+#include "core/base/status_macros.h"
+#include "core/jobs/job_rows.h"
+#include "core/jobs/job_state.h"
+#include "core/store/transaction.h"
+
+namespace graft::jobs {
+namespace {
+
+using soci::into;
+using soci::use;
+using store::Transaction;
+
+constexpr size_t kMaxRequestIdBytes = 128;
+constexpr absl::Duration kQueueRetryDelay = absl::Seconds(30);
+
+std::optional<std::string> JobOfRequest(soci::session& sql, const std::string& request_id) {
+  std::string id;
+  sql << "SELECT id FROM jobs WHERE request_id = :request_id", use(request_id), into(id);
+  return sql.got_data() ? std::optional<std::string>(id) : std::nullopt;
+}
+
+int CountQueued(soci::session& sql) {
+  int count = 0;
+  sql << "SELECT COUNT(*) FROM jobs WHERE state = 1", into(count);
+  return count;
+}
+
+absl::StatusOr<Job> Repeat(soci::session& sql, const std::string& id, const TrainSpec& requested,
+                           const std::string& request_id) {
+  ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
+  if (row.job.requested == requested) return std::move(row.job);
+  return ResourceExists("request", request_id,
+                        absl::StrCat("it was used for job ", id, " with another spec; use a new request_id"));
+}
+
+void Insert(soci::session& sql, const std::string& id, const std::string& request_id, const TrainSpec& requested,
+            const TrainSpec& resolved, absl::Time now) {
+  soci::indicator has_request_id = request_id.empty() ? soci::i_null : soci::i_ok;
+  const int state = static_cast<int>(State::kQueued);
+  const long long now_us = absl::ToUnixMicros(now);
+  const std::string requested_text = ToJson(requested), resolved_text = ToJson(resolved);
+  sql << "INSERT INTO jobs (id, request_id, state, device, requested, spec, create_time_us) "
+         "VALUES (:id, :request_id, :state, :device, :requested, :spec, :now)",
+      use(id), use(request_id, has_request_id), use(state), use(resolved.device), use(requested_text),
+      use(resolved_text), use(now_us);
+}
+
+absl::StatusOr<Job> SelectPlainJob(soci::session& sql, const std::string& id) {
+  ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
+  return std::move(row.job);
+}
+
+// One fetched row of job_events.
+absl::StatusOr<Event> MakeEvent(int sequence, long long time_us, const std::string& body) {
+  Event event{.sequence = sequence, .time = absl::FromUnixMicros(time_us)};
+  ASSIGN_OR_RETURN(event.body, EventBodyFromJson(body));
+  return event;
+}
+
+}  // namespace
+
+absl::StatusOr<Job> JobStore::Submit(const TrainSpec& requested, const TrainSpec& resolved,
+                                     const std::string& request_id) {
+  if (request_id.size() > kMaxRequestIdBytes) {
+    return InvalidField("request_id", absl::StrCat("has ", request_id.size(), " bytes, at most ", kMaxRequestIdBytes));
+  }
+  Job job;
+  RETURN_IF_ERROR(database_->Write("submit job", [&](Transaction& transaction) -> absl::Status {
+    soci::session& sql = transaction.sql();
+    if (!request_id.empty()) {
+      if (const auto known = JobOfRequest(sql, request_id)) {
+        ASSIGN_OR_RETURN(job, Repeat(sql, *known, requested, request_id));
+        return absl::OkStatus();
+      }
+    }
+    if (CountQueued(sql) >= options_.max_queued) {
+      return RetryLater(absl::StatusCode::kResourceExhausted,
+                        absl::StrCat("the queue is full: ", options_.max_queued, " jobs wait; try again later"),
+                        kQueueRetryDelay);
+    }
+    const std::string id = NewId();
+    const absl::Time now = options_.now();
+    Insert(sql, id, request_id, requested, resolved, now);
+    ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
+    AddEvent(sql, row, StateChanged{.state = State::kQueued}, now);
+    Save(sql, row);
+    job = std::move(row.job);
+    return absl::OkStatus();
+  }));
+  return job;
+}
+
+absl::StatusOr<Job> JobStore::Get(absl::string_view id) {
+  Job job;
+  RETURN_IF_ERROR(database_->Read("get job", [&](Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(job, SelectPlainJob(transaction.sql(), std::string(id)));
+    return absl::OkStatus();
+  }));
+  return job;
+}
+
+absl::StatusOr<std::vector<Job>> JobStore::List(absl::string_view before_id, int limit) {
+  std::vector<Job> jobs;
+  RETURN_IF_ERROR(database_->Read("list jobs", [&](Transaction& transaction) -> absl::Status {
+    soci::session& sql = transaction.sql();
+    const std::string before(before_id);
+    if (!before.empty() && !SelectJob(sql, before).ok()) {
+      return InvalidField("page_token", "names no job; take it from the last response or leave it empty");
+    }
+    ASSIGN_OR_RETURN(std::vector<JobRow> rows,
+                     SelectJobs(sql,
+                                absl::StrCat("number < COALESCE((SELECT number FROM jobs WHERE id = :before), "
+                                             "9223372036854775807) ORDER BY number DESC LIMIT ",
+                                             limit),
+                                before));
+    for (JobRow& row : rows) jobs.push_back(std::move(row.job));
+    return absl::OkStatus();
+  }));
+  return jobs;
+}
+
+absl::StatusOr<std::map<State, int>> JobStore::CountByState() {
+  std::map<State, int> counts;
+  RETURN_IF_ERROR(database_->Read("count jobs", [&](Transaction& transaction) {
+    int state = 0, count = 0;
+    soci::statement select =
+        (transaction.sql().prepare << "SELECT state, COUNT(*) FROM jobs GROUP BY state", into(state), into(count));
+    for (select.execute(); select.fetch();) counts[static_cast<State>(state)] = count;
+    return absl::OkStatus();
+  }));
+  return counts;
+}
+
+absl::StatusOr<Job> JobStore::RequestCancel(absl::string_view id) {
+  Job job;
+  RETURN_IF_ERROR(database_->Write("cancel job", [&](Transaction& transaction) -> absl::Status {
+    soci::session& sql = transaction.sql();
+    ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
+    job = row.job;
+    if (job.state == State::kSucceeded || job.state == State::kFailed) {
+      return PreconditionFailed(absl::StrCat("jobs/", id),
+                                absl::StrCat("has ended already (", NameOf(job.state), ") and cannot be cancelled"));
+    }
+    if (job.state == State::kCancelling || job.state == State::kCancelled) return absl::OkStatus();
+    const absl::Time now = options_.now();
+    row.job.cancel_requested = true;
+    // Nobody would finish the cancelling of a job that no worker holds.
+    const bool held = row.HasLease(now);
+    if (held || job.state != State::kQueued) {
+      AddEvent(sql, row, StateChanged{.state = State::kCancelling, .reason = "cancelling was requested"}, now);
+    }
+    if (!held) {
+      AddEvent(sql, row, StateChanged{.state = State::kCancelled, .reason = "cancelling was requested"}, now);
+    }
+    Save(sql, row);
+    ASSIGN_OR_RETURN(job, SelectPlainJob(sql, row.job.id));
+    return absl::OkStatus();
+  }));
+  return job;
+}
+
+absl::StatusOr<std::vector<Event>> JobStore::Events(absl::string_view id, int after_sequence, int limit) {
+  std::vector<Event> events;
+  RETURN_IF_ERROR(database_->Read("read job events", [&](Transaction& transaction) -> absl::Status {
+    soci::session& sql = transaction.sql();
+    const std::string job_id(id);
+    long long number = 0;
+    sql << "SELECT number FROM jobs WHERE id = :id", use(job_id), into(number);
+    if (!sql.got_data()) return ResourceNotFound("job", job_id);
+    int sequence = 0;
+    long long time_us = 0;
+    std::string body;
+    soci::statement select = (sql.prepare << "SELECT sequence, time_us, body FROM job_events WHERE job_number = :job "
+                                             "AND sequence > :after ORDER BY sequence LIMIT :limit",
+                              use(number), use(after_sequence), use(limit), into(sequence), into(time_us), into(body));
+    for (select.execute(); select.fetch();) {
+      ASSIGN_OR_RETURN(Event event, MakeEvent(sequence, time_us, body));
+      events.push_back(std::move(event));
+    }
+    return absl::OkStatus();
+  }));
+  return events;
+}
+
+absl::StatusOr<std::vector<FeedItem>> JobStore::FeedAfter(int64_t position, int limit) {
+  std::vector<FeedItem> items;
+  RETURN_IF_ERROR(database_->Read("read change feed", [&](Transaction& transaction) -> absl::Status {
+    const long long after = position;
+    long long at = 0, time_us = 0;
+    int sequence = 0;
+    std::string id, body;
+    soci::statement select = (transaction.sql().prepare << "SELECT position, id, sequence, time_us, body FROM "
+                                                           "job_events JOIN jobs ON job_number = number WHERE "
+                                                           "position > :after ORDER BY position LIMIT :limit",
+                              use(after), use(limit), into(at), into(id), into(sequence), into(time_us), into(body));
+    for (select.execute(); select.fetch();) {
+      ASSIGN_OR_RETURN(Event event, MakeEvent(sequence, time_us, body));
+      items.push_back({at, id, std::move(event)});
+    }
+    return absl::OkStatus();
+  }));
+  return items;
+}
+
+absl::StatusOr<int64_t> JobStore::FeedEnd() {
+  long long end = 0;
+  RETURN_IF_ERROR(database_->Read("read end of change feed", [&end](Transaction& transaction) {
+    transaction.sql() << "SELECT COALESCE(MAX(position), 0) FROM job_events", into(end);
+    return absl::OkStatus();
+  }));
+  return static_cast<int64_t>(end);
+}
+
+}  // namespace graft::jobs

@@ -1,0 +1,126 @@
+#include "core/jobs/train_spec.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "core/base/errors.h"
+#include "core/base/ids.h"
+#include "core/base/status_macros.h"
+
+namespace graft::jobs {
+namespace {
+
+constexpr char kPreset[] = "article";
+constexpr size_t kMaxNameBytes = 63;
+
+// The article's recipe; its epochs depend on the backbone (SpecContext).
+constexpr int kArticlePatience = 3;
+constexpr int kArticleBatchSize = 32;
+constexpr double kArticleLearningRate = 0.001;
+constexpr double kTrainFraction = 0.7;
+constexpr double kValidationFraction = 0.15;
+
+absl::StatusOr<int> InRange(absl::string_view field, int value, int max) {
+  if (value >= 1 && value <= max) return value;
+  return InvalidField(field, absl::StrCat(value, " is out of range: use 1 to ", max));
+}
+
+// Written so that NaN fails.
+absl::StatusOr<double> Positive(absl::string_view field, double value, double max) {
+  if (std::isfinite(value) && value > 0 && value <= max) return value;
+  return InvalidField(field, absl::StrCat(value, " is out of range: use more than 0, at most ", max));
+}
+
+absl::StatusOr<double> Fraction(absl::string_view field, double value) {
+  if (value > 0 && value < 1) return value;
+  return InvalidField(field, absl::StrCat(value, " is out of range: use more than 0 and less than 1"));
+}
+
+absl::Status CheckRequired(const TrainSpec& requested) {
+  if (requested.dataset.empty())
+    return InvalidField("spec.dataset", "is required, e.g. \"animals5\" or \"animals5:2\"");
+  if (requested.backbone.empty()) return InvalidField("spec.backbone", "is required, e.g. \"mobilenet_v2\"");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ResolvePreset(const std::string& preset) {
+  if (preset.empty() || preset == kPreset) return std::string(kPreset);
+  return InvalidField("spec.preset", absl::StrCat("there is no preset '", preset, "'; presets are: ", kPreset));
+}
+
+// Cut so that it still is a name.
+std::string DefaultModel(const std::string& dataset, const std::string& backbone) {
+  std::string name = absl::StrReplaceAll(absl::StrCat(dataset, "-", backbone), {{"_", "-"}});
+  name.resize(std::min(name.size(), kMaxNameBytes));
+  while (absl::EndsWith(name, "-")) name.pop_back();
+  return name;
+}
+
+absl::StatusOr<std::string> ResolveModel(const TrainSpec& requested, const std::string& dataset) {
+  std::string model = requested.model.empty() ? DefaultModel(dataset, requested.backbone) : requested.model;
+  RETURN_IF_ERROR(ValidateName("spec.model", model));
+  return model;
+}
+
+absl::StatusOr<std::string> ResolveDevice(const std::string& device, const std::vector<std::string>& devices) {
+  if (devices.empty()) {
+    return PreconditionFailed("devices",
+                              "no worker is configured, so nothing can be trained; give the server a device");
+  }
+  if (!device.empty() && device != "auto") {
+    if (std::find(devices.begin(), devices.end(), device) != devices.end()) return device;
+    return InvalidField("spec.device", absl::StrCat("no worker for '", device,
+                                                    "'; use \"auto\" or one of: ", absl::StrJoin(devices, ", ")));
+  }
+  for (const char* kind : {"cuda", "cpu"}) {
+    for (const std::string& candidate : devices) {
+      if (absl::StartsWith(candidate, kind)) return candidate;
+    }
+  }
+  return devices.front();
+}
+
+absl::Status ResolveFractions(const TrainSpec& requested, TrainSpec& spec) {
+  ASSIGN_OR_RETURN(spec.train_fraction,
+                   Fraction("spec.train_fraction", requested.train_fraction.value_or(kTrainFraction)));
+  ASSIGN_OR_RETURN(spec.validation_fraction,
+                   Fraction("spec.validation_fraction", requested.validation_fraction.value_or(kValidationFraction)));
+  if (*spec.train_fraction + *spec.validation_fraction < 1) return absl::OkStatus();
+  return InvalidField(
+      "spec.validation_fraction",
+      absl::StrCat("train_fraction ", *spec.train_fraction, " and validation_fraction ", *spec.validation_fraction,
+                   " leave nothing for the test split; their sum must be ", "less than 1"));
+}
+
+absl::Status ResolveNumbers(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
+  ASSIGN_OR_RETURN(spec.epochs, InRange("spec.epochs", requested.epochs.value_or(article_epochs), 1000));
+  ASSIGN_OR_RETURN(spec.patience, InRange("spec.patience", requested.patience.value_or(kArticlePatience), 1000));
+  ASSIGN_OR_RETURN(spec.batch_size, InRange("spec.batch_size", requested.batch_size.value_or(kArticleBatchSize), 1024));
+  ASSIGN_OR_RETURN(spec.learning_rate,
+                   Positive("spec.learning_rate", requested.learning_rate.value_or(kArticleLearningRate), 10));
+  spec.seed = requested.seed.value_or(0);
+  return ResolveFractions(requested, spec);
+}
+
+}  // namespace
+
+absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecContext& context) {
+  RETURN_IF_ERROR(CheckRequired(requested));
+  TrainSpec spec;
+  spec.dataset = context.dataset_version;
+  spec.backbone = requested.backbone;
+  ASSIGN_OR_RETURN(spec.preset, ResolvePreset(requested.preset));
+  ASSIGN_OR_RETURN(spec.model, ResolveModel(requested, context.dataset));
+  ASSIGN_OR_RETURN(spec.device, ResolveDevice(requested.device, context.devices));
+  RETURN_IF_ERROR(ResolveNumbers(requested, context.article_epochs, spec));
+  if (!requested.alias.empty()) RETURN_IF_ERROR(ValidateName("spec.alias", requested.alias));
+  spec.alias = requested.alias;
+  return spec;
+}
+
+}  // namespace graft::jobs
