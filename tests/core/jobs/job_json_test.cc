@@ -1,0 +1,85 @@
+#include <cmath>
+
+#include "core/jobs/job.h"
+#include "tests/testing/status_matchers.h"
+
+namespace graft::jobs {
+namespace {
+
+using ::graft::testing::IsOkAndHolds;
+using ::graft::testing::StatusIs;
+using ::testing::HasSubstr;
+
+Result SomeResult() {
+  return {.model_version = "models/m/versions/1",
+          .test_loss = 0.1,
+          .test_accuracy = 1.0 / 3,
+          .epochs_run = 5,
+          .phase_seconds = {{"train", 1.5}, {"total", 2}},
+          .weights_sha256 = "abc",
+          .parameters = int64_t{1} << 40,
+          .classes = {{.label = "köt\"er", .precision = 0.5, .recall = 0.25, .images = 3}},
+          .confusion = {1, 0, 2, 3}};
+}
+
+TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
+  const TrainSpec spec = {.dataset = "animals:2", .epochs = 3, .learning_rate = 0.1, .seed = 4294967295u};
+  EXPECT_THAT(TrainSpecFromJson(ToJson(spec)), IsOkAndHolds(spec));
+  EXPECT_THAT(TrainSpecFromJson(ToJson(TrainSpec{})), IsOkAndHolds(TrainSpec{}));
+}
+
+TEST(JobJsonTest, ResultComesBackTheSame) {
+  const std::string text = ToJson(SomeResult());
+  ASSERT_OK_AND_ASSIGN(const Result result, ResultFromJson(text));
+  EXPECT_EQ(ToJson(result), text);
+  EXPECT_EQ(result.test_accuracy, 1.0 / 3);
+  EXPECT_EQ(result.parameters, int64_t{1} << 40);
+  EXPECT_EQ(result.classes.at(0).label, "köt\"er");
+  EXPECT_EQ(result.confusion, (std::vector<int>{1, 0, 2, 3}));
+  EXPECT_EQ(result.phase_seconds.at("train"), 1.5);
+}
+
+TEST(JobJsonTest, EveryKindOfEventComesBack) {
+  const Failure failure = {.type = FailureType::kOutOfMemory, .message = "no room"};
+  const EventBody bodies[] = {
+      StateChanged{.state = State::kFailed, .reason = "why", .failure = failure},
+      StateChanged{.state = State::kSucceeded, .result = SomeResult()},
+      FeatureProgress{.images_done = 3, .images_total = 9, .images_per_second = 1.5, .seconds_left = 4},
+      FeaturesReady{.images_computed = 1, .images_from_cache = 2, .seconds = 3},
+      EpochDone{.epoch = 2, .epochs = 10, .train_loss = 0.25, .best = true},
+      Message{"hello"},
+  };
+  for (const EventBody& body : bodies) {
+    const std::string text = ToJson(body);
+    ASSERT_OK_AND_ASSIGN(const EventBody back, EventBodyFromJson(text));
+    EXPECT_EQ(back.index(), body.index()) << text;
+    EXPECT_EQ(ToJson(back), text);
+  }
+}
+
+TEST(JobJsonTest, LossThatDivergedSurvives) {
+  const EventBody body = EpochDone{.train_loss = NAN, .validation_loss = INFINITY, .learning_rate = -INFINITY};
+  ASSERT_OK_AND_ASSIGN(const EventBody back, EventBodyFromJson(ToJson(body)));
+  const EpochDone& epoch = std::get<EpochDone>(back);
+  EXPECT_TRUE(std::isnan(epoch.train_loss));
+  EXPECT_EQ(epoch.validation_loss, INFINITY);
+  EXPECT_EQ(epoch.learning_rate, -INFINITY);
+}
+
+TEST(JobJsonTest, TextThatIsNotUtf8IsStoredReadably) {
+  ASSERT_OK_AND_ASSIGN(const EventBody back, EventBodyFromJson(ToJson(EventBody(Message{"photo \xff.jpg"}))));
+  EXPECT_THAT(std::get<Message>(back).text, HasSubstr("photo "));
+}
+
+TEST(JobJsonTest, DamagedTextIsDataLoss) {
+  for (const char* text : {"", "{", "[]", "7", R"({"epochs":"x"})", R"({"epochs":99999999999})", R"({"seed":-1})"}) {
+    EXPECT_THAT(TrainSpecFromJson(text), StatusIs(absl::StatusCode::kDataLoss)) << text;
+  }
+  for (const char* text : {"{}", R"({"message":{"text":1}})", R"({"other":{}})", R"({"message":{},"x":{}})",
+                           R"({"state_changed":{"state":10}})", R"({"state_changed":{"state":0}})"}) {
+    EXPECT_THAT(EventBodyFromJson(text), StatusIs(absl::StatusCode::kDataLoss)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace graft::jobs

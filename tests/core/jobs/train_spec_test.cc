@@ -1,0 +1,152 @@
+#include "core/jobs/train_spec.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/base/errors.h"
+#include "tests/testing/status_matchers.h"
+
+namespace graft::jobs {
+namespace {
+
+using ::graft::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const SpecContext& Context() {
+  static const auto* const context = new SpecContext{.dataset_version = "datasets/my_animals/versions/2",
+                                                     .dataset = "my_animals",
+                                                     .article_epochs = 10,
+                                                     .devices = {"cpu"}};
+  return *context;
+}
+
+TrainSpec Minimal() {
+  TrainSpec spec;
+  spec.dataset = "my_animals";
+  spec.backbone = "mobilenet_v2";
+  return spec;
+}
+
+// The field that the refusal of `spec` names, or "" if it is accepted.
+std::string RefusedField(const TrainSpec& spec) {
+  const absl::StatusOr<TrainSpec> resolved = ResolveSpec(spec, Context());
+  if (resolved.ok()) return "";
+  EXPECT_THAT(resolved, StatusIs(absl::StatusCode::kInvalidArgument));
+  const auto detail = DetailOf(resolved.status());
+  const auto* const field = detail ? std::get_if<FieldDetail>(&*detail) : nullptr;
+  return field == nullptr ? "no field" : field->field;
+}
+
+TEST(ResolveSpecTest, UnsetFieldsBecomeTheArticles) {
+  ASSERT_OK_AND_ASSIGN(const TrainSpec spec, ResolveSpec(Minimal(), Context()));
+  EXPECT_EQ(spec, (TrainSpec{.dataset = "datasets/my_animals/versions/2",
+                             .backbone = "mobilenet_v2",
+                             .model = "my-animals-mobilenet-v2",
+                             .preset = "article",
+                             .device = "cpu",
+                             .epochs = 10,
+                             .patience = 3,
+                             .batch_size = 32,
+                             .learning_rate = 0.001,
+                             .train_fraction = 0.7,
+                             .validation_fraction = 0.15,
+                             .seed = 0}));
+}
+
+TEST(ResolveSpecTest, SetFieldsStay) {
+  TrainSpec requested = {.dataset = "my_animals",
+                         .backbone = "resnet50_v2",
+                         .model = "mine",
+                         .preset = "article",
+                         .device = "cpu",
+                         .alias = "production",
+                         .epochs = 1000,
+                         .patience = 1,
+                         .batch_size = 1024,
+                         .learning_rate = 10,
+                         .train_fraction = 0.5,
+                         .validation_fraction = 0.25,
+                         .seed = 7};
+  ASSERT_OK_AND_ASSIGN(const TrainSpec spec, ResolveSpec(requested, Context()));
+  requested.dataset = "datasets/my_animals/versions/2";
+  EXPECT_EQ(spec, requested);
+}
+
+TEST(ResolveSpecTest, RefusalNamesTheField) {
+  const auto refused = [](auto change) {
+    TrainSpec spec = Minimal();
+    change(spec);
+    return RefusedField(spec);
+  };
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.dataset = ""; }), "spec.dataset");
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.backbone = ""; }), "spec.backbone");
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.model = "No Name"; }), "spec.model");
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.alias = "a/b"; }), "spec.alias");
+  for (int bad : {0, -1, 1001}) {
+    EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.epochs = bad; }), "spec.epochs");
+    EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.patience = bad; }), "spec.patience");
+  }
+  for (int bad : {0, -1, 1025}) {
+    EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.batch_size = bad; }), "spec.batch_size");
+  }
+  for (double bad : {0.0, -0.1, 10.1, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL}) {
+    EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.learning_rate = bad; }), "spec.learning_rate") << bad;
+  }
+  for (double bad : {0.0, -0.1, 1.0, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL}) {
+    EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.train_fraction = bad; }), "spec.train_fraction") << bad;
+    EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.validation_fraction = bad; }), "spec.validation_fraction") << bad;
+  }
+}
+
+TEST(ResolveSpecTest, FractionsMustLeaveATestSplit) {
+  TrainSpec spec = Minimal();
+  spec.train_fraction = 0.75;
+  spec.validation_fraction = 0.25;
+  EXPECT_EQ(RefusedField(spec), "spec.validation_fraction");
+}
+
+TEST(ResolveSpecTest, UnknownPresetSaysWhichExist) {
+  TrainSpec spec = Minimal();
+  spec.preset = "best";
+  EXPECT_THAT(ResolveSpec(spec, Context()),
+              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("'best'"), HasSubstr("article"))));
+}
+
+TEST(ResolveSpecTest, AutoTakesTheFirstGpuElseTheCpu) {
+  SpecContext context = Context();
+  context.devices = {"cpu", "cuda:1", "cuda:2"};
+  for (const char* device : {"", "auto"}) {
+    TrainSpec spec = Minimal();
+    spec.device = device;
+    ASSERT_OK_AND_ASSIGN(const TrainSpec on_gpu, ResolveSpec(spec, context));
+    EXPECT_EQ(on_gpu.device, "cuda:1");
+    ASSERT_OK_AND_ASSIGN(const TrainSpec on_cpu, ResolveSpec(spec, Context()));
+    EXPECT_EQ(on_cpu.device, "cpu");
+  }
+}
+
+TEST(ResolveSpecTest, UnknownDeviceNamesTheAvailable) {
+  SpecContext context = Context();
+  context.devices = {"cpu", "cuda:1"};
+  TrainSpec spec = Minimal();
+  spec.device = "cuda:0";
+  EXPECT_THAT(ResolveSpec(spec, context),
+              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("spec.device"), HasSubstr("cpu, cuda:1"))));
+}
+
+TEST(ResolveSpecTest, ServerWithoutWorkersSaysSo) {
+  SpecContext context = Context();
+  context.devices.clear();
+  EXPECT_THAT(ResolveSpec(Minimal(), context), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("worker")));
+}
+
+TEST(ResolveSpecTest, LongDefaultModelNameIsCutToAName) {
+  SpecContext context = Context();
+  context.dataset = std::string(62, 'a');
+  ASSERT_OK_AND_ASSIGN(const TrainSpec spec, ResolveSpec(Minimal(), context));
+  EXPECT_EQ(spec.model, std::string(62, 'a'));
+}
+
+}  // namespace
+}  // namespace graft::jobs
