@@ -1,0 +1,39 @@
+// All fake services on a real gRPC server, on a free loopback port.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+
+#include "graft/v1/inference.grpc.pb.h"
+#include "tests/client/fake_dataset_service.h"
+#include "tests/client/fake_training_service.h"
+
+namespace graft::testing {
+
+// Knows the model "animals", version 3. The picture "broken" cannot be decoded; any other is a cat.
+class FakeInferenceService : public v1::InferenceService::Service {
+ public:
+  grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
+                        v1::ClassifyResponse* response) override;
+};
+
+class FakeServer {
+ public:
+  FakeServer();
+  ~FakeServer();
+
+  const std::string& address() const { return address_; }
+  FakeDatasetService& datasets() { return datasets_; }
+  FakeTrainingService& training() { return training_; }
+
+ private:
+  FakeDatasetService datasets_;
+  FakeTrainingService training_;
+  FakeInferenceService inference_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+}  // namespace graft::testing

@@ -1,0 +1,193 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/run_command.h"
+
+namespace graft::commands {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+v1::JobEvent StateEvent(v1::JobState state) {
+  v1::JobEvent event;
+  event.mutable_state_changed()->set_state(state);
+  return event;
+}
+
+class TrainTest : public ::testing::Test {
+ protected:
+  TrainTest() { SetEnd(v1::JOB_STATE_SUCCEEDED); }
+
+  void SetEnd(v1::JobState end) {
+    v1::Job job;
+    job.set_name("jobs/01abc");
+    job.set_state(end);
+    std::vector<v1::JobEvent> events = {StateEvent(v1::JOB_STATE_QUEUED), StateEvent(v1::JOB_STATE_PREPARING)};
+    auto& features = *events.emplace_back().mutable_features_ready();
+    features.set_images_computed(12);
+    features.set_images_from_cache(30);
+    auto& epoch = *events.emplace_back().mutable_epoch_done();
+    epoch.set_epoch(1);
+    epoch.set_epochs(3);
+    epoch.set_train_loss(0.5);
+    epoch.set_validation_accuracy(0.9);
+    if (end == v1::JOB_STATE_SUCCEEDED) {
+      auto& result = *job.mutable_result();
+      result.set_model_version("models/animals/versions/3");
+      result.set_test_accuracy(0.975);
+      auto& cat = *result.add_classes();
+      cat.set_label("cat");
+      cat.set_precision(0.5);
+      result.mutable_confusion_matrix()->add_labels("cat");
+      result.mutable_confusion_matrix()->add_counts(41);
+      (*result.mutable_phase_seconds())["total"] = 2;
+    }
+    if (end == v1::JOB_STATE_FAILED) {
+      job.mutable_error()->set_type(v1::JOB_ERROR_TYPE_DATA);
+      job.mutable_error()->set_message("class dog has no photo");
+    }
+    if (end != v1::JOB_STATE_TRAINING) events.push_back(StateEvent(end));
+    server_.training().SetJob(job, events);
+  }
+
+  CommandResult Train(std::vector<std::string> more, bool as_json = false) {
+    std::vector<std::string> arguments = {"--server", server_.address(), "train",       "--dataset",
+                                          "animals",  "--backbone",      "mobilenet_v2"};
+    if (as_json) arguments.insert(arguments.begin(), {"-o", "json"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunCommand(arguments);
+  }
+
+  graft::testing::FakeServer server_;
+};
+
+TEST_F(TrainTest, FlagsBecomeTheSpec) {
+  ASSERT_EQ(Train({"--model",
+                   "m",
+                   "--preset",
+                   "article",
+                   "--epochs",
+                   "3",
+                   "--patience",
+                   "2",
+                   "--batch-size",
+                   "16",
+                   "--learning-rate",
+                   "0.01",
+                   "--seed",
+                   "0",
+                   "--train-fraction",
+                   "0.6",
+                   "--validation-fraction",
+                   "0.2",
+                   "--device",
+                   "cpu",
+                   "--alias",
+                   "production",
+                   "--request-id",
+                   "r1",
+                   "--detach"})
+                .exit_code,
+            0);
+  const v1::SubmitJobRequest request = server_.training().submits().at(0);
+  EXPECT_EQ(request.request_id(), "r1");
+  const v1::TrainSpec& spec = request.spec();
+  EXPECT_EQ(spec.dataset(), "animals");
+  EXPECT_EQ(spec.backbone(), "mobilenet_v2");
+  EXPECT_EQ(spec.model(), "m");
+  EXPECT_EQ(spec.epochs(), 3);
+  EXPECT_EQ(spec.patience(), 2);
+  EXPECT_EQ(spec.batch_size(), 16);
+  EXPECT_EQ(spec.learning_rate(), 0.01);
+  EXPECT_TRUE(spec.has_seed());
+  EXPECT_EQ(spec.train_fraction(), 0.6);
+  EXPECT_EQ(spec.validation_fraction(), 0.2);
+  EXPECT_EQ(spec.device(), "cpu");
+  EXPECT_EQ(spec.alias(), "production");
+}
+
+TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
+  ASSERT_EQ(Train({"--detach"}).exit_code, 0);
+  const v1::TrainSpec spec = server_.training().submits().at(0).spec();
+  EXPECT_FALSE(spec.has_epochs());
+  EXPECT_FALSE(spec.has_seed());
+  EXPECT_EQ(spec.preset(), "");
+}
+
+TEST_F(TrainTest, DetachPrintsTheJobAlone) {
+  EXPECT_EQ(Train({"--detach"}).out, "jobs/01abc\n");
+}
+
+TEST_F(TrainTest, FollowsTheJobAndReportsItsResult) {
+  const CommandResult result = Train({});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("features: 12 computed, 30 from cache"), HasSubstr("epoch 1/3  loss 0.5000"),
+                    HasSubstr("test accuracy 0.9750"), HasSubstr("graft classify animals:3"), HasSubstr("41")));
+}
+
+TEST_F(TrainTest, JsonIsTheFinalJobAlone) {
+  const CommandResult result = Train({}, true);
+  EXPECT_EQ(result.exit_code, 0);
+  const json job = json::parse(result.out);
+  EXPECT_EQ(job["name"], "jobs/01abc");
+  EXPECT_EQ(job["state"], "JOB_STATE_SUCCEEDED");
+  EXPECT_EQ(job["result"]["testAccuracy"], 0.975);
+  EXPECT_THAT(result.err, HasSubstr("epoch 1/3"));
+}
+
+TEST_F(TrainTest, BrokenWatchGoesOnWithoutRepeatingLines) {
+  server_.training().BreakWatchesAfterEvents({4});
+  const CommandResult result = Train({});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.out.find("epoch 1/3"), result.out.rfind("epoch 1/3"));
+  EXPECT_THAT(result.err, HasSubstr("reconnecting"));
+}
+
+TEST_F(TrainTest, FailedJobIsOneAndSaysWhy) {
+  SetEnd(v1::JOB_STATE_FAILED);
+  const CommandResult result = Train({}, true);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(json::parse(result.out)["error"]["type"], "JOB_ERROR_TYPE_DATA");
+  EXPECT_THAT(result.err, HasSubstr("data error: class dog has no photo"));
+}
+
+TEST_F(TrainTest, CancelledJobIsThree) {
+  SetEnd(v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(Train({}).exit_code, 3);
+}
+
+TEST_F(TrainTest, WatchPrintsOneEventPerLine) {
+  const CommandResult result =
+      RunCommand({"-o", "json", "--server", server_.address(), "job", "watch", "jobs/01abc", "--after-sequence", "3"});
+  EXPECT_EQ(result.exit_code, 0);
+  std::vector<std::string> lines = absl::StrSplit(result.out, '\n', absl::SkipEmpty());
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(json::parse(lines[0])["sequence"], 4);
+  EXPECT_EQ(json::parse(lines[1])["stateChanged"]["state"], "JOB_STATE_SUCCEEDED");
+}
+
+TEST_F(TrainTest, InterruptDetachesAndSaysHowToComeBack) {
+  SetEnd(v1::JOB_STATE_TRAINING);
+  server_.training().KeepWatchesOpen();
+  std::thread user([this] {
+    while (server_.training().watched_after().empty()) absl::SleepFor(absl::Milliseconds(1));
+    kill(getpid(), SIGINT);
+  });
+  const CommandResult result = Train({});
+  user.join();
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("graft job watch 01abc"), HasSubstr("graft job cancel 01abc")));
+}
+
+}  // namespace
+}  // namespace graft::commands
