@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
@@ -47,25 +46,29 @@ UploadSession::UploadSession(dataset::DatasetStore* datasets, store::Database* d
     : datasets_(datasets), database_(database), limits_(limits), sender_(sender), slot_(std::move(slot)) {}
 
 absl::StatusOr<bool> UploadSession::OnMessage(Request request) {
+  const bool commits = request.message_case() == Request::kCommit;
+  const absl::Status handled = Handle(std::move(request));
+  if (handled.ok()) return commits;
+  // The blobs before the one that failed need not be sent again.
+  if (import_ != nullptr) import_->Flush().IgnoreError();
+  return handled;
+}
+
+absl::Status UploadSession::Handle(Request request) {
   if (request.ByteSizeLong() > kMaxMessageBytes + kFramingBytes) {
     return InvalidField(NameOf(request.message_case()), "message is larger than 1 MiB; send smaller ones");
   }
   switch (request.message_case()) {
     case Request::kStart:
-      RETURN_IF_ERROR(Start(request.start()));
-      return false;
+      return Start(request.start());
     case Request::kAnnounce:
-      RETURN_IF_ERROR(Announce(request.announce()));
-      return false;
+      return Announce(request.announce());
     case Request::kAnnounced:
-      RETURN_IF_ERROR(Announced());
-      return false;
+      return Announced();
     case Request::kChunk:
-      RETURN_IF_ERROR(TakeChunk(std::move(*request.mutable_chunk())));
-      return false;
+      return TakeChunk(std::move(*request.mutable_chunk()));
     case Request::kCommit:
-      RETURN_IF_ERROR(Commit());
-      return true;
+      return Commit();
     case Request::MESSAGE_NOT_SET:
       break;
   }
@@ -100,23 +103,10 @@ absl::Status UploadSession::Announce(const Request::Announce& announce) {
   RETURN_IF_ERROR(Expect(Stage::kAnnounce, "announce"));
   std::vector<dataset::AnnouncedFile> files;
   files.reserve(static_cast<size_t>(announce.files_size()));
-  for (const Request::File& file : announce.files()) {
-    if (!IsSha256Hex(file.sha256())) {
-      return InvalidField("announce.files.sha256",
-                          absl::StrCat("'", file.path(), "': must be 64 lower-case hex digits"));
-    }
-    if (file.size_bytes() < 1 || file.size_bytes() > limits_.max_file_bytes) {
-      return InvalidField("announce.files.size_bytes", absl::StrCat("'", file.path(), "' has ", file.size_bytes(),
-                                                                    " bytes; 1 to ", limits_.max_file_bytes));
-    }
-    const auto [known, is_new] = announced_sizes_.try_emplace(file.sha256(), file.size_bytes());
-    if (!is_new && known->second != file.size_bytes()) {
-      return InvalidField("announce.files.size_bytes",
-                          absl::StrCat("'", file.path(), "' has the digest of a file of another size"));
-    }
-    files.push_back(FromProto(file));
-  }
-  return import_->Announce(std::move(files));
+  for (const Request::File& file : announce.files()) files.push_back(FromProto(file));
+  RETURN_IF_ERROR(import_->Announce(std::move(files)));
+  for (const Request::File& file : announce.files()) announced_sizes_.emplace(file.sha256(), file.size_bytes());
+  return absl::OkStatus();
 }
 
 absl::Status UploadSession::Announced() {

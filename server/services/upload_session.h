@@ -33,6 +33,7 @@ class UploadSession final : public rpc::BidiSession<v1::UploadDatasetRequest, v1
  private:
   enum class Stage { kStart, kAnnounce, kChunks };
 
+  absl::Status Handle(v1::UploadDatasetRequest request);
   absl::Status Start(const v1::UploadDatasetRequest::Start& start);
   absl::Status Announce(const v1::UploadDatasetRequest::Announce& announce);
   absl::Status Announced();

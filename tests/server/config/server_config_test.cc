@@ -1,0 +1,141 @@
+#include "server/config/server_config.h"
+
+#include <fstream>
+#include <map>
+
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temporary_folder.h"
+
+namespace graft::config {
+namespace {
+
+using ::graft::testing::IsOk;
+using ::graft::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+absl::StatusOr<ParsedConfig> Parse(const std::vector<std::string>& arguments,
+                                   const std::map<std::string, std::string>& environment = {}) {
+  return ParseServerConfig(
+      arguments,
+      [&](const char* name) {
+        const auto found = environment.find(name);
+        return found == environment.end() ? nullptr : found->second.c_str();
+      },
+      "graft-server 1.2.3");
+}
+
+absl::StatusOr<ServerConfig> ParseConfig(const std::vector<std::string>& arguments,
+                                         const std::map<std::string, std::string>& environment = {}) {
+  absl::StatusOr<ParsedConfig> parsed = Parse(arguments, environment);
+  if (!parsed.ok()) return parsed.status();
+  return parsed->config.value();
+}
+
+TEST(ServerConfigTest, DefaultsAreLoopback) {
+  ASSERT_OK_AND_ASSIGN(const ServerConfig config, ParseConfig({"--data-dir", "d"}));
+  EXPECT_EQ(config.data_dir, "d");
+  EXPECT_EQ(config.listen.ToString(), "127.0.0.1:50051");
+  EXPECT_EQ(config.metrics_listen.ToString(), "127.0.0.1:9464");
+  EXPECT_THAT(config.devices, ElementsAre("auto"));
+  EXPECT_EQ(config.max_image_bytes, 10 << 20);
+  EXPECT_OK(CheckExposure(config, "1.51.1"));
+}
+
+TEST(ServerConfigTest, FlagsBeatEnvironmentBeatsFileBeatsDefaults) {
+  testing::TemporaryFolder folder;
+  const std::string file = folder / "graft.toml";
+  std::ofstream(file) << "listen = \"127.0.0.1:1\"\nlog-level = \"debug\"\ninference-threads = 3\nworker-cores = 9\n";
+  ASSERT_OK_AND_ASSIGN(
+      const ServerConfig config,
+      ParseConfig({"--config", file, "--listen", "127.0.0.1:3"},
+                  {{"GRAFT_LISTEN", "127.0.0.1:2"}, {"GRAFT_INFERENCE_THREADS", "5"}, {"GRAFT_DATA_DIR", "from-env"}}));
+  EXPECT_EQ(config.data_dir, "from-env");
+  EXPECT_EQ(config.listen.port, 3);
+  EXPECT_EQ(config.inference_threads, 5);
+  EXPECT_EQ(config.worker_cores, 9);
+  EXPECT_EQ(config.log_level, "debug");
+}
+
+TEST(ServerConfigTest, EnvironmentMayNameTheFile) {
+  testing::TemporaryFolder folder;
+  std::ofstream(folder / "graft.toml") << "data-dir = \"from-file\"\nbehind-http2-proxy = true\n";
+  ASSERT_OK_AND_ASSIGN(const ServerConfig config, ParseConfig({}, {{"GRAFT_CONFIG", folder / "graft.toml"}}));
+  EXPECT_EQ(config.data_dir, "from-file");
+  EXPECT_TRUE(config.behind_http2_proxy);
+}
+
+TEST(ServerConfigTest, ErrorsNameTheSetting) {
+  EXPECT_THAT(ParseConfig({}), StatusIs(kInvalid, HasSubstr("--data-dir")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--listen", "50051"}), StatusIs(kInvalid, HasSubstr("--listen")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--metrics-listen", "h:70000"}),
+              StatusIs(kInvalid, HasSubstr("--metrics-listen")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--devices", "tpu"}),
+              StatusIs(kInvalid, AllOf(HasSubstr("--devices"), HasSubstr("tpu"))));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--devices", "cpu,cpu"}), StatusIs(kInvalid, HasSubstr("twice")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--log-level", "loud"}), StatusIs(kInvalid, HasSubstr("--log-level")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--worker-cores", "-1"}),
+              StatusIs(kInvalid, HasSubstr("--worker-cores")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--no-such-flag"}), StatusIs(kInvalid, HasSubstr("--no-such-flag")));
+}
+
+TEST(ServerConfigTest, UnknownSettingInTheFileIsAnError) {
+  testing::TemporaryFolder folder;
+  std::ofstream(folder / "graft.toml") << "data-dir = \"d\"\nlisten-adress = \"127.0.0.1:1\"\n";
+  EXPECT_THAT(ParseConfig({"--config", folder / "graft.toml"}), StatusIs(kInvalid, HasSubstr("listen-adress")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--config", folder / "absent.toml"}),
+              StatusIs(kInvalid, HasSubstr("absent.toml")));
+}
+
+TEST(ServerConfigTest, HelpAndVersionAreTexts) {
+  ASSERT_OK_AND_ASSIGN(const ParsedConfig version, Parse({"--version"}));
+  EXPECT_FALSE(version.config.has_value());
+  EXPECT_EQ(version.text, "graft-server 1.2.3\n");
+  ASSERT_OK_AND_ASSIGN(const ParsedConfig help, Parse({"--help"}));
+  EXPECT_THAT(help.text, HasSubstr("--behind-http2-proxy"));
+}
+
+TEST(ServerConfigTest, DevicesAreAList) {
+  ASSERT_OK_AND_ASSIGN(const ServerConfig some, ParseConfig({"--data-dir", "d", "--devices", "cpu, cuda:1"}));
+  EXPECT_THAT(some.devices, ElementsAre("cpu", "cuda:1"));
+  ASSERT_OK_AND_ASSIGN(const ServerConfig none, ParseConfig({"--data-dir", "d", "--devices", "none"}));
+  EXPECT_THAT(none.devices, ElementsAre());
+}
+
+TEST(CheckExposureTest, ListeningBeyondLoopbackNeedsAProxy) {
+  ASSERT_OK_AND_ASSIGN(ServerConfig config, ParseConfig({"--data-dir", "d", "--listen", "0.0.0.0:50051"}));
+  EXPECT_THAT(CheckExposure(config, "1.51.1"),
+              StatusIs(kInvalid, AllOf(HasSubstr("--listen"), HasSubstr("rapid reset"), HasSubstr("1.51.1"),
+                                       HasSubstr("--behind-http2-proxy"))));
+  EXPECT_THAT(CheckExposure(config, "1.62.0"), StatusIs(kInvalid, Not(HasSubstr("rapid reset"))));
+  config.behind_http2_proxy = true;
+  EXPECT_OK(CheckExposure(config, "1.51.1"));
+}
+
+TEST(CheckExposureTest, MetricsFollowTheSameRule) {
+  ASSERT_OK_AND_ASSIGN(ServerConfig config, ParseConfig({"--data-dir", "d", "--metrics-listen", "[::]:9464"}));
+  EXPECT_THAT(CheckExposure(config, "1.51.1"), StatusIs(kInvalid, HasSubstr("--metrics-listen")));
+  config.behind_http2_proxy = true;
+  EXPECT_OK(CheckExposure(config, "1.51.1"));
+}
+
+TEST(ListenAddressTest, KnowsLoopback) {
+  for (const char* text : {"127.0.0.1:1", "127.9.9.9:1", "localhost:1", "[::1]:1"}) {
+    ASSERT_OK_AND_ASSIGN(const ListenAddress address, ParseListenAddress("--listen", text));
+    EXPECT_TRUE(address.IsLoopback()) << text;
+    EXPECT_EQ(address.ToString(), text);
+  }
+  for (const char* text : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "127.example.org:1"}) {
+    ASSERT_OK_AND_ASSIGN(const ListenAddress address, ParseListenAddress("--listen", text));
+    EXPECT_FALSE(address.IsLoopback()) << text;
+  }
+  for (const char* text : {"", ":1", "host", "host:", "host:x", "host:-1", "host:65536", "::1:1", "[::1:1"}) {
+    EXPECT_THAT(ParseListenAddress("--listen", text), StatusIs(kInvalid, HasSubstr("--listen"))) << text;
+  }
+}
+
+}  // namespace
+}  // namespace graft::config

@@ -1,0 +1,122 @@
+#include "core/base/errors.h"
+#include "tests/server/services/server_test.h"
+#include "tests/testing/status_matchers.h"
+
+namespace graft::testing {
+namespace {
+
+using Stub = v1::ModelService::Stub;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kNotFound = absl::StatusCode::kNotFound;
+
+class ModelServiceTest : public ServerTest {
+ protected:
+  absl::StatusOr<v1::ModelVersion> Get(const std::string& name) {
+    v1::GetModelVersionRequest request;
+    request.set_name(name);
+    v1::ModelVersion version;
+    const absl::Status status = Call(&Stub::GetModelVersion, *models_, request, &version);
+    return status.ok() ? absl::StatusOr<v1::ModelVersion>(version) : status;
+  }
+  absl::Status SetAlias(const std::string& name, const std::string& alias) {
+    v1::SetAliasRequest request;
+    request.set_name(name);
+    request.set_alias(alias);
+    v1::ModelVersion version;
+    return Call(&Stub::SetAlias, *models_, request, &version);
+  }
+};
+
+TEST_F(ModelServiceTest, VersionExplainsItself) {
+  PublishModel("animals");
+  ASSERT_OK_AND_ASSIGN(const v1::ModelVersion version, Get("animals"));
+  EXPECT_EQ(version.name(), "models/animals/versions/1");
+  EXPECT_THAT(version.labels(), ElementsAre("cat", "dog"));
+  EXPECT_EQ(version.preprocess().height(), 224);
+  EXPECT_EQ(version.preprocess().normalization(), "minus_one_to_one");
+  EXPECT_EQ(version.spec().epochs(), 10);
+  EXPECT_EQ(version.metrics().test_accuracy(), 0.875);
+  EXPECT_EQ(version.metrics().model_version(), version.name());
+  EXPECT_EQ(version.job(), "jobs/j1");
+  EXPECT_GT(version.size_bytes(), 0);
+}
+
+TEST_F(ModelServiceTest, AliasFollowsAndNamesAVersion) {
+  PublishModel("animals");
+  PublishModel("animals");
+  ASSERT_OK(SetAlias("animals:1", "production"));
+  ASSERT_OK_AND_ASSIGN(const v1::ModelVersion first, Get("animals@production"));
+  EXPECT_EQ(first.number(), 1);
+  EXPECT_THAT(first.aliases(), ElementsAre("production"));
+  ASSERT_OK(SetAlias("models/animals/versions/2", "production"));
+  ASSERT_OK_AND_ASSIGN(const v1::ModelVersion second, Get("models/animals/aliases/production"));
+  EXPECT_EQ(second.number(), 2);
+  EXPECT_THAT(SetAlias("animals:1", "No Alias"), StatusIs(kInvalid, HasSubstr("alias")));
+  EXPECT_THAT(SetAlias("animals:9", "production"), StatusIs(kNotFound));
+}
+
+TEST_F(ModelServiceTest, ModelsAreListedByNameAndVersionsNewestFirst) {
+  for (const char* model : {"b", "a", "c", "b", "b"}) PublishModel(model);
+  v1::ListModelsRequest models;
+  models.set_page_size(2);
+  v1::ListModelsResponse page;
+  ASSERT_OK(Call(&Stub::ListModels, *models_, models, &page));
+  ASSERT_EQ(page.models_size(), 2);
+  EXPECT_EQ(page.models(0).name(), "models/a");
+  EXPECT_EQ(page.models(1).version_count(), 3);
+  EXPECT_EQ(page.models(1).latest().number(), 3);
+  models.set_page_token(page.next_page_token());
+  ASSERT_OK(Call(&Stub::ListModels, *models_, models, &page));
+  ASSERT_EQ(page.models_size(), 1);
+  EXPECT_EQ(page.next_page_token(), "");
+
+  v1::ListModelVersionsRequest versions;
+  versions.set_model("b");
+  versions.set_page_size(2);
+  v1::ListModelVersionsResponse version_page;
+  ASSERT_OK(Call(&Stub::ListModelVersions, *models_, versions, &version_page));
+  ASSERT_EQ(version_page.versions_size(), 2);
+  EXPECT_EQ(version_page.versions(0).number(), 3);
+  versions.set_page_token(version_page.next_page_token());
+  ASSERT_OK(Call(&Stub::ListModelVersions, *models_, versions, &version_page));
+  ASSERT_EQ(version_page.versions_size(), 1);
+  EXPECT_EQ(version_page.versions(0).number(), 1);
+  versions.set_model("a");  // another list's token
+  EXPECT_THAT(Call(&Stub::ListModelVersions, *models_, versions, &version_page),
+              StatusIs(kInvalid, HasSubstr("page_token")));
+  versions.set_model("b:1");
+  EXPECT_THAT(Call(&Stub::ListModelVersions, *models_, versions, &version_page),
+              StatusIs(kInvalid, HasSubstr("model")));
+}
+
+TEST_F(ModelServiceTest, CompareKeepsTheOrderAskedFor) {
+  PublishModel("a");
+  PublishModel("b");
+  v1::CompareModelVersionsRequest request;
+  request.add_names("b:1");
+  request.add_names("a");
+  v1::CompareModelVersionsResponse response;
+  ASSERT_OK(Call(&Stub::CompareModelVersions, *models_, request, &response));
+  ASSERT_EQ(response.versions_size(), 2);
+  EXPECT_EQ(response.versions(0).model(), "b");
+  EXPECT_EQ(response.versions(1).model(), "a");
+  request.add_names("c");
+  EXPECT_THAT(Call(&Stub::CompareModelVersions, *models_, request, &response), StatusIs(kNotFound));
+  request.clear_names();
+  EXPECT_THAT(Call(&Stub::CompareModelVersions, *models_, request, &response), StatusIs(kInvalid, HasSubstr("names")));
+  for (int i = 0; i < 101; ++i) request.add_names("a");
+  EXPECT_THAT(Call(&Stub::CompareModelVersions, *models_, request, &response), StatusIs(kInvalid, HasSubstr("names")));
+}
+
+TEST_F(ModelServiceTest, UnknownModelIsNotFound) {
+  PublishModel("animals");
+  EXPECT_THAT(Get("plants"), StatusIs(kNotFound, HasSubstr("plants")));
+  EXPECT_THAT(Get("animals:2"), StatusIs(kNotFound));
+  EXPECT_THAT(Get(""), StatusIs(kInvalid, HasSubstr("name")));
+}
+
+}  // namespace
+}  // namespace graft::testing

@@ -1,0 +1,147 @@
+#include "tests/server/services/server_test.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <chrono>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/digest.h"
+#include "core/base/status_macros.h"
+#include "core/jobs/job.h"
+#include "core/registry/manifest.h"
+#include "core/weights/weight_store.h"
+#include "tests/core/image/made_images.h"
+#include "tests/testing/status_matchers.h"
+
+namespace graft::testing {
+
+void ServerTest::SetUp() {
+  ASSERT_OK_AND_ASSIGN(database_, store::Database::Open(data_.database()));
+  ASSERT_OK_AND_ASSIGN(blobs_, store::BlobStore::Open(data_.blobs(), database_.get()));
+  dataset_store_ = std::make_unique<dataset::DatasetStore>(database_.get(), blobs_.get());
+  job_store_ = std::make_unique<jobs::JobStore>(database_.get());
+  feed_ = jobs::ChangeFeed::Start(database_.get(), job_store_.get(), absl::Milliseconds(5));
+  registry_ = std::make_unique<registry::Registry>(database_.get(), data_.models());
+  classifier_ = std::make_unique<FakeClassifier>(registry_.get());
+
+  ServerSettings settings;
+  settings.listen = {"127.0.0.1", 0};
+  settings.metrics_listen = {"127.0.0.1", 0};
+  settings.weights_root = data_.weights();
+  settings.version = "0.0-test";
+  settings.library_versions = {{"grpc", "1"}};
+  settings.devices = {"cpu"};
+  settings.cores_per_worker = 3;
+  ASSERT_OK_AND_ASSIGN(
+      server_, Server::Start({database_.get(), dataset_store_.get(), job_store_.get(), feed_.get(), registry_.get(),
+                              classifier_.get(), [](const std::string& device) { return device == "cpu"; }},
+                             settings));
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxSendMessageSize(-1);
+  channel_ = grpc::CreateCustomChannel(server_->listening().ToString(), grpc::InsecureChannelCredentials(), arguments);
+  datasets_ = v1::DatasetService::NewStub(channel_);
+  training_ = v1::TrainingService::NewStub(channel_);
+  models_ = v1::ModelService::NewStub(channel_);
+  inference_ = v1::InferenceService::NewStub(channel_);
+  system_ = v1::SystemService::NewStub(channel_);
+}
+
+std::unique_ptr<grpc::ClientContext> ServerTest::Context() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  return context;
+}
+
+std::vector<Photo> ServerTest::TwoClasses(int per_class) {
+  std::vector<Photo> photos;
+  for (const char* label : {"cat", "dog"}) {
+    for (int i = 0; i < per_class; ++i) {
+      const int height = 8 + i + (label[0] == 'c' ? 0 : 100);
+      photos.push_back({absl::StrCat(label, "/", i, ".png"), label,
+                        image::testing::Encode(image::testing::Gradient(height, 9), ".png")});
+    }
+  }
+  return photos;
+}
+
+absl::StatusOr<v1::UploadDatasetResponse::Complete> ServerTest::Upload(const std::string& dataset,
+                                                                       const std::vector<Photo>& photos) {
+  auto context = Context();
+  auto stream = datasets_->UploadDataset(context.get());
+  v1::UploadDatasetRequest request;
+  request.mutable_start()->set_dataset(dataset);
+  stream->Write(request);
+  std::map<std::string, std::string> bytes_of;
+  request.mutable_announce();
+  for (const Photo& photo : photos) {
+    auto& file = *request.mutable_announce()->add_files();
+    file.set_path(photo.path);
+    file.set_label(photo.label);
+    file.set_sha256(Sha256Hex(photo.bytes));
+    file.set_size_bytes(static_cast<int64_t>(photo.bytes.size()));
+    bytes_of[file.sha256()] = photo.bytes;
+  }
+  stream->Write(request);
+  request.mutable_announced();
+  stream->Write(request);
+  v1::UploadDatasetResponse response;
+  if (stream->Read(&response)) {
+    for (const std::string& sha256 : response.missing().sha256()) {
+      request.mutable_chunk()->set_sha256(sha256);
+      request.mutable_chunk()->set_data(bytes_of[sha256]);
+      stream->Write(request);
+    }
+    request.mutable_commit();
+    stream->Write(request);
+  }
+  stream->WritesDone();
+  while (stream->Read(&response)) {
+  }
+  RETURN_IF_ERROR(FromGrpcStatus(stream->Finish()));
+  return response.complete();
+}
+
+void ServerTest::PutWeights(const std::string& backbone) {
+  ASSERT_OK(weights::PutWeights(data_.weights(), backbone, "not really weights", "random:1", "none"));
+}
+
+void ServerTest::PublishModel(const std::string& model) {
+  registry::Manifest manifest;
+  manifest.model = model;
+  manifest.backbone = "mobilenet_v2";
+  manifest.backbone_sha256 = std::string(64, 'a');
+  manifest.labels = {"cat", "dog"};
+  manifest.preprocess.normalization = "minus_one_to_one";
+  manifest.dataset_version = "datasets/animals/versions/1";
+  manifest.job = "jobs/j1";
+  jobs::TrainSpec spec;
+  spec.backbone = "mobilenet_v2";
+  spec.epochs = 10;
+  manifest.spec_json = jobs::ToJson(spec);
+  jobs::Result result;
+  result.test_accuracy = 0.875;
+  manifest.result_json = jobs::ToJson(result);
+  ASSERT_OK_AND_ASSIGN(const std::string text, registry::ToJson(manifest));
+  ASSERT_OK_AND_ASSIGN(const registry::Staged staged,
+                       registry_->Stage(model, manifest.backbone, manifest.backbone_sha256, "j1", {"head", text}));
+  ASSERT_OK(database_->Write("publish", [&](store::Transaction& transaction) {
+    return registry_->Publish(transaction, staged, "").status();
+  }));
+}
+
+absl::StatusOr<v1::Job> ServerTest::SubmitJob(const std::string& request_id) {
+  PutWeights("mobilenet_v2");
+  RETURN_IF_ERROR(Upload("animals", TwoClasses(8)).status());
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_dataset("animals");
+  request.mutable_spec()->set_backbone("mobilenet_v2");
+  request.set_request_id(request_id);
+  v1::Job job;
+  RETURN_IF_ERROR(Call(&v1::TrainingService::Stub::SubmitJob, *training_, request, &job));
+  return job;
+}
+
+}  // namespace graft::testing

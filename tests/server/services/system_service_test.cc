@@ -1,0 +1,223 @@
+#include <arpa/inet.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/call_record.h"
+#include "tests/server/services/server_test.h"
+#include "tests/testing/status_matchers.h"
+
+namespace graft::testing {
+namespace {
+
+using Stub = v1::SystemService::Stub;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// What `GET /metrics` answers, or "".
+std::string Scrape(int port) {
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string text;
+  if (connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
+    const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    send(descriptor, request.data(), request.size(), MSG_NOSIGNAL);
+    char buffer[4096];
+    while (const ssize_t got = recv(descriptor, buffer, sizeof(buffer), 0)) {
+      if (got < 0) break;
+      text.append(buffer, static_cast<size_t>(got));
+    }
+  }
+  close(descriptor);
+  return text;
+}
+
+class SystemServiceTest : public ServerTest {
+ protected:
+  v1::ServerInfo Info() {
+    v1::ServerInfo info;
+    EXPECT_OK(Call(&Stub::GetServerInfo, *system_, {}, &info));
+    return info;
+  }
+  std::string Metrics() { return Scrape(server_->metrics_listening().port); }
+
+  // The health of one service by the standard protocol, whose messages are a string and an enum, by hand.
+  std::string Health(const std::string& service) {
+    grpc::GenericStub stub(channel_);
+    const std::string request =
+        service.empty() ? "" : absl::StrCat("\x0a", std::string(1, static_cast<char>(service.size())), service);
+    const grpc::Slice slice(request);
+    grpc::ByteBuffer sent(&slice, 1);
+    grpc::ByteBuffer received;
+    grpc::CompletionQueue queue;
+    auto context = Context();
+    auto call = stub.PrepareUnaryCall(context.get(), "/grpc.health.v1.Health/Check", sent, &queue);
+    call->StartCall();
+    grpc::Status status;
+    call->Finish(&received, &status, this);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    if (!status.ok()) return absl::StrCat("error ", static_cast<int>(status.error_code()));
+    grpc::Slice answer;
+    if (!received.DumpToSingleSlice(&answer).ok() || answer.size() != 2) return "unreadable";
+    return answer.begin()[1] == 1 ? "SERVING" : "NOT_SERVING";
+  }
+};
+
+TEST_F(SystemServiceTest, ServerSaysWhatItIsAndHas) {
+  v1::ServerInfo info = Info();
+  EXPECT_EQ(info.version(), "0.0-test");
+  EXPECT_EQ(info.datasets(), 0);
+  ASSERT_EQ(info.devices_size(), 1);
+  EXPECT_EQ(info.devices(0).name(), "cpu");
+  EXPECT_EQ(info.devices(0).worker_state(), "running");
+  EXPECT_EQ(info.devices(0).cores(), 3);
+  EXPECT_EQ(info.backbones_size(), 3);
+  EXPECT_EQ(info.backbones(0).weights_sha256(), "");
+  EXPECT_EQ(info.limits().at("max_batch_images"), 32);
+  EXPECT_EQ(info.loaded_trunks(), 1);
+
+  ASSERT_OK(SubmitJob());
+  PublishModel("animals");
+  PublishModel("animals");
+  info = Info();
+  EXPECT_EQ(info.datasets(), 1);
+  EXPECT_EQ(info.models(), 1);
+  EXPECT_EQ(info.model_versions(), 2);
+  EXPECT_EQ(info.jobs_by_state().at("QUEUED"), 1);
+  int with_weights = 0;
+  for (const v1::BackboneInfo& backbone : info.backbones()) with_weights += backbone.weights_source() == "random:1";
+  EXPECT_EQ(with_weights, 1);
+}
+
+TEST_F(SystemServiceTest, MetricsCountCallsByMethodAndCode) {
+  Info();
+  Info();
+  v1::GetJobRequest request;
+  request.set_name("nosuchjob");
+  v1::Job job;
+  Call(&v1::TrainingService::Stub::GetJob, *training_, request, &job).IgnoreError();
+  ASSERT_OK(SubmitJob());
+  const std::string text = Metrics();
+  EXPECT_THAT(text,
+              HasSubstr("graft_rpc_requests_total{code=\"OK\",method=\"graft.v1.SystemService/GetServerInfo\"} 2"));
+  EXPECT_THAT(text,
+              HasSubstr("graft_rpc_requests_total{code=\"NOT_FOUND\",method=\"graft.v1.TrainingService/GetJob\"} 1"));
+  EXPECT_THAT(text, HasSubstr("graft_rpc_duration_seconds_bucket{code=\"OK\","
+                              "method=\"graft.v1.SystemService/GetServerInfo\",le=\"10\"} 2"));
+  EXPECT_THAT(text, HasSubstr("graft_rpc_active 0"));
+  EXPECT_THAT(text, HasSubstr("graft_jobs{state=\"QUEUED\"} 1"));
+  EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes"));
+  EXPECT_THAT(text, HasSubstr("process_open_fds"));
+}
+
+TEST_F(SystemServiceTest, MetricsHaveThePhasesOfClassify) {
+  PublishModel("animals");
+  v1::ClassifyRequest request;
+  request.set_model("animals");
+  request.set_image("photo");
+  v1::ClassifyResponse response;
+  ASSERT_OK(Call(&v1::InferenceService::Stub::Classify, *inference_, request, &response));
+  request.set_image("broken");
+  Call(&v1::InferenceService::Stub::Classify, *inference_, request, &response).IgnoreError();
+  const std::string text = Metrics();
+  EXPECT_THAT(text, HasSubstr("graft_classify_phase_seconds_count{phase=\"decode\"} 1"));
+  EXPECT_THAT(text, HasSubstr("graft_classify_phase_seconds_sum{phase=\"forward\"} 0.005"));
+  EXPECT_THAT(text, HasSubstr("graft_classify_images_total{code=\"OK\"} 1"));
+  EXPECT_THAT(text, HasSubstr("graft_classify_images_total{code=\"INVALID_ARGUMENT\"} 1"));
+}
+
+TEST_F(SystemServiceTest, RequestIdIsEchoedOrMade) {
+  v1::ServerInfo info;
+  const auto id_for = [&](const std::string& sent) {
+    auto context = Context();
+    if (!sent.empty()) context->AddMetadata("x-request-id", sent);
+    EXPECT_TRUE(system_->GetServerInfo(context.get(), {}, &info).ok());
+    const auto& metadata = context->GetServerInitialMetadata();
+    const auto found = metadata.find("x-request-id");
+    return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+  };
+  EXPECT_EQ(id_for("my-id_1.2"), "my-id_1.2");
+  EXPECT_EQ(id_for("").size(), 26U);
+  EXPECT_NE(id_for("has spaces"), "has spaces");
+  EXPECT_NE(id_for(""), id_for(""));
+}
+
+TEST(SaneRequestIdTest, TakesOnlyWhatIsSafeInALog) {
+  EXPECT_EQ(rpc::SaneRequestId("aZ09.-_"), "aZ09.-_");
+  EXPECT_EQ(rpc::SaneRequestId(std::string(64, 'x')), std::string(64, 'x'));
+  for (const std::string& bad : {std::string(), std::string(65, 'x'), std::string("a\nb"), std::string("\"")}) {
+    EXPECT_EQ(rpc::SaneRequestId(bad), std::nullopt) << bad;
+  }
+}
+
+TEST_F(SystemServiceTest, HealthIsKnownPerService) {
+  EXPECT_EQ(Health(""), "SERVING");
+  for (const char* service : {"graft.v1.DatasetService", "graft.v1.TrainingService", "graft.v1.ModelService",
+                              "graft.v1.InferenceService", "graft.v1.SystemService"}) {
+    EXPECT_EQ(Health(service), "SERVING") << service;
+  }
+  EXPECT_EQ(Health("graft.v1.NoService"), "error 5");
+}
+
+TEST_F(SystemServiceTest, ReflectionIsServed) {
+  grpc::GenericStub stub(channel_);
+  auto context = Context();
+  grpc::CompletionQueue queue;
+  auto call = stub.PrepareCall(context.get(), "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  call->StartCall(this);
+  queue.Next(&tag, &ok);
+  const grpc::Slice slice(std::string("\x3a\x00", 2));  // list_services = ""
+  call->Write(grpc::ByteBuffer(&slice, 1), this);
+  queue.Next(&tag, &ok);
+  grpc::ByteBuffer received;
+  call->Read(&received, this);
+  queue.Next(&tag, &ok);
+  ASSERT_TRUE(ok);
+  grpc::Slice answer;
+  ASSERT_TRUE(received.DumpToSingleSlice(&answer).ok());
+  const std::string text(answer.begin(), answer.end());
+  EXPECT_THAT(text, AllOf(HasSubstr("graft.v1.TrainingService"), HasSubstr("grpc.health.v1.Health")));
+  context->TryCancel();
+  grpc::Status status;
+  call->Finish(&status, this);
+  queue.Next(&tag, &ok);
+}
+
+TEST_F(SystemServiceTest, SecondServerOnTheSamePortFailsAndSaysWhy) {
+  ServerSettings settings;
+  settings.listen = server_->listening();
+  settings.metrics_listen = {"127.0.0.1", 0};
+  const ServerParts parts{database_.get(),
+                          dataset_store_.get(),
+                          job_store_.get(),
+                          feed_.get(),
+                          registry_.get(),
+                          classifier_.get(),
+                          [](const std::string&) { return true; }};
+  EXPECT_THAT(Server::Start(parts, settings), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--listen")));
+  settings.listen = {"127.0.0.1", 0};
+  settings.metrics_listen = server_->metrics_listening();
+  EXPECT_THAT(Server::Start(parts, settings), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--metrics-listen")));
+}
+
+TEST_F(SystemServiceTest, DrainedServerIsGone) {
+  Info();
+  server_->Drain(absl::Seconds(30));
+  v1::ServerInfo info;
+  auto context = Context();
+  EXPECT_EQ(system_->GetServerInfo(context.get(), {}, &info).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+}  // namespace
+}  // namespace graft::testing

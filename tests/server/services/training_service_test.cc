@@ -1,0 +1,178 @@
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
+#include "tests/server/services/server_test.h"
+#include "tests/testing/status_matchers.h"
+
+namespace graft::testing {
+namespace {
+
+using Stub = v1::TrainingService::Stub;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kNotFound = absl::StatusCode::kNotFound;
+
+class TrainingServiceTest : public ServerTest {
+ protected:
+  absl::StatusOr<v1::Job> Submit(const v1::SubmitJobRequest& request) {
+    v1::Job job;
+    const absl::Status status = Call(&Stub::SubmitJob, *training_, request, &job);
+    return status.ok() ? absl::StatusOr<v1::Job>(job) : status;
+  }
+  absl::StatusOr<v1::Job> Get(const std::string& name) {
+    v1::GetJobRequest request;
+    request.set_name(name);
+    v1::Job job;
+    const absl::Status status = Call(&Stub::GetJob, *training_, request, &job);
+    return status.ok() ? absl::StatusOr<v1::Job>(job) : status;
+  }
+  absl::StatusOr<v1::Job> Cancel(const std::string& name) {
+    v1::CancelJobRequest request;
+    request.set_name(name);
+    v1::Job job;
+    const absl::Status status = Call(&Stub::CancelJob, *training_, request, &job);
+    return status.ok() ? absl::StatusOr<v1::Job>(job) : status;
+  }
+  static v1::SubmitJobRequest Valid() {
+    v1::SubmitJobRequest request;
+    request.mutable_spec()->set_dataset("animals");
+    request.mutable_spec()->set_backbone("mobilenet_v2");
+    return request;
+  }
+  static std::string FieldOf(const absl::Status& status) {
+    const auto detail = DetailOf(status);
+    return detail && std::holds_alternative<FieldDetail>(*detail) ? std::get<FieldDetail>(*detail).field : "";
+  }
+};
+
+TEST_F(TrainingServiceTest, SubmittedJobHasTheResolvedSpec) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob());
+  EXPECT_THAT(job.name(), StartsWith("jobs/"));
+  EXPECT_EQ(job.state(), v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(job.requested_spec().dataset(), "animals");
+  EXPECT_FALSE(job.requested_spec().has_epochs());
+  EXPECT_EQ(job.spec().dataset(), "datasets/animals/versions/1");
+  EXPECT_EQ(job.spec().epochs(), 10);
+  EXPECT_EQ(job.spec().device(), "cpu");
+  EXPECT_TRUE(job.has_create_time());
+  EXPECT_FALSE(job.has_start_time());
+  EXPECT_EQ(job.last_sequence(), 1);
+  EXPECT_EQ(job.queue_position(), 1);
+  ASSERT_OK_AND_ASSIGN(const v1::Job found, Get(job.name()));
+  EXPECT_EQ(found.SerializeAsString(), job.SerializeAsString());
+  EXPECT_OK(Get(job.name().substr(5)));
+}
+
+TEST_F(TrainingServiceTest, SameRequestIdReturnsTheSameJob) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job first, SubmitJob("once"));
+  v1::SubmitJobRequest again = Valid();
+  again.set_request_id("once");
+  ASSERT_OK_AND_ASSIGN(const v1::Job second, Submit(again));
+  EXPECT_EQ(first.name(), second.name());
+  again.mutable_spec()->set_epochs(3);
+  EXPECT_THAT(Submit(again), StatusIs(absl::StatusCode::kAlreadyExists));
+  again.set_request_id(std::string(129, 'x'));
+  const absl::Status too_long = Submit(again).status();
+  EXPECT_THAT(too_long, StatusIs(kInvalid));
+  EXPECT_EQ(FieldOf(too_long), "request_id");
+}
+
+TEST_F(TrainingServiceTest, ValidateOnlyMakesNoJob) {
+  ASSERT_OK(SubmitJob());
+  v1::SubmitJobRequest request = Valid();
+  request.set_validate_only(true);
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, Submit(request));
+  EXPECT_EQ(job.name(), "");
+  EXPECT_EQ(job.spec().batch_size(), 32);
+  v1::ListJobsResponse list;
+  ASSERT_OK(Call(&Stub::ListJobs, *training_, {}, &list));
+  EXPECT_EQ(list.jobs_size(), 1);
+}
+
+TEST_F(TrainingServiceTest, ImpossibleSpecsAreRefusedAtSubmit) {
+  ASSERT_OK(Upload("animals", TwoClasses(8)));
+  EXPECT_THAT(Submit(Valid()), StatusIs(kNotFound, HasSubstr("graft-weights")));
+  PutWeights("mobilenet_v2");
+  ASSERT_OK(Submit(Valid()));
+
+  v1::SubmitJobRequest request = Valid();
+  request.mutable_spec()->clear_dataset();
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.dataset");
+  request = Valid();
+  request.mutable_spec()->set_dataset("plants");
+  EXPECT_THAT(Submit(request), StatusIs(kNotFound, HasSubstr("plants")));
+  request = Valid();
+  request.mutable_spec()->set_backbone("vgg16");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.backbone");
+  request = Valid();
+  request.mutable_spec()->set_epochs(0);
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.epochs");
+  request = Valid();
+  request.mutable_spec()->set_device("cuda:7");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.device");
+}
+
+TEST_F(TrainingServiceTest, ClassTooSmallToSplitIsRefusedAtSubmit) {
+  PutWeights("mobilenet_v2");
+  ASSERT_OK(Upload("animals", TwoClasses(2)));
+  EXPECT_THAT(Submit(Valid()), StatusIs(kInvalid));
+}
+
+TEST_F(TrainingServiceTest, ListPagesNewestFirst) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob(absl::StrCat("r", i)));
+    names.insert(names.begin(), job.name());
+  }
+  std::vector<std::string> listed;
+  v1::ListJobsRequest request;
+  request.set_page_size(2);
+  do {
+    v1::ListJobsResponse page;
+    ASSERT_OK(Call(&Stub::ListJobs, *training_, request, &page));
+    EXPECT_LE(page.jobs_size(), 2);
+    for (const v1::Job& job : page.jobs()) listed.push_back(job.name());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(listed, names);
+  request.set_page_token("made up");
+  v1::ListJobsResponse page;
+  EXPECT_EQ(FieldOf(Call(&Stub::ListJobs, *training_, request, &page)), "page_token");
+}
+
+TEST_F(TrainingServiceTest, QueuedJobIsCancelledAtOnceAndTwiceIsFine) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob());
+  ASSERT_OK_AND_ASSIGN(const v1::Job cancelled, Cancel(job.name()));
+  EXPECT_EQ(cancelled.state(), v1::JOB_STATE_CANCELLED);
+  EXPECT_OK(Cancel(job.name()));
+}
+
+TEST_F(TrainingServiceTest, FinishedJobCannotBeCancelled) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob());
+  ASSERT_OK_AND_ASSIGN(const auto claim, job_store_->ClaimNext("cpu", "test"));
+  ASSERT_TRUE(claim.has_value());
+  ASSERT_OK(job_store_->Append(claim->lease,
+                               {jobs::StateChanged{.state = jobs::State::kPreparing},
+                                jobs::StateChanged{.state = jobs::State::kFailed,
+                                                   .failure = jobs::Failure{jobs::FailureType::kData, "no photos"}}}));
+  EXPECT_THAT(Cancel(job.name()), StatusIs(absl::StatusCode::kFailedPrecondition));
+  ASSERT_OK_AND_ASSIGN(const v1::Job failed, Get(job.name()));
+  EXPECT_EQ(failed.error().type(), v1::JOB_ERROR_TYPE_DATA);
+  EXPECT_EQ(failed.error().message(), "no photos");
+  EXPECT_TRUE(failed.has_end_time());
+}
+
+TEST_F(TrainingServiceTest, UnknownAndMalformedNames) {
+  const absl::Status unknown = Get("jobs/nosuchjob").status();
+  EXPECT_THAT(unknown, StatusIs(kNotFound));
+  const auto detail = DetailOf(unknown);
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(std::get<ResourceDetail>(*detail).type, "job");
+  EXPECT_EQ(FieldOf(Get("").status()), "name");
+  EXPECT_EQ(FieldOf(Get("jobs/../x").status()), "name");
+  EXPECT_THAT(Cancel("jobs/nosuchjob"), StatusIs(kNotFound));
+}
+
+}  // namespace
+}  // namespace graft::testing
