@@ -68,8 +68,10 @@ absl::Status TrainRun::Run() {
   EndPhase("prepare");
 
   RETURN_IF_ERROR(Enter(State::kTraining));
+  const double earlier_attempts_seconds = log_.epoch_seconds();
   ASSIGN_OR_RETURN(const train::TrainedHead trained, TrainHead(inputs, splits));
   EndPhase("train");
+  phase_seconds_["train"] += earlier_attempts_seconds;
 
   // From here on the head is frozen; the test split is read for the first time.
   RETURN_IF_ERROR(Enter(State::kEvaluating));

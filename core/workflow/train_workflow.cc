@@ -26,7 +26,8 @@ absl::Status TryToTrain(const Resources& resources, const jobs::Claim& claim, co
 absl::Status EndWith(const Resources& resources, const jobs::Lease& lease, const absl::Status& cause) {
   ASSIGN_OR_RETURN(const bool cancel_requested, resources.jobs->Heartbeat(lease));
   if (cancel_requested) {
-    return resources.jobs->Append(lease, {jobs::StateChanged{.state = jobs::State::kCancelled}});
+    return resources.jobs->Append(lease,
+                                  {jobs::StateChanged{.state = jobs::State::kCancelled, .reason = "as requested"}});
   }
   if (absl::IsCancelled(cause)) return cause;  // the worker must end; the job is for another
   return resources.jobs->Append(lease,
