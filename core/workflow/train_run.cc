@@ -210,14 +210,13 @@ absl::StatusOr<jobs::Result> TrainRun::Evaluate(const Inputs& inputs, const trai
 absl::Status TrainRun::Publish(const Inputs& inputs, const train::TrainedHead& trained, jobs::Result result) {
   const std::string head = train::SerializeHead(trained.head);
   result.weights_sha256 = Sha256Hex(head);
-  result.phase_seconds = phase_seconds_;
+  result.phase_seconds = PhaseSeconds();
   ASSIGN_OR_RETURN(const std::string manifest, Manifest(inputs, result));
   ASSIGN_OR_RETURN(const registry::Staged staged,
                    resources_.registry->Stage(spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id,
                                               {.head = head, .manifest = manifest}));
   EndPhase("publish");
-  result.phase_seconds = phase_seconds_;
-  for (const auto& [name, seconds] : phase_seconds_) result.phase_seconds["total"] += seconds;
+  result.phase_seconds = PhaseSeconds();
 
   // The version exists exactly if its job SUCCEEDED.
   return resources_.database->Write("publish model version", [&](store::Transaction& transaction) -> absl::Status {
@@ -259,6 +258,12 @@ void TrainRun::EndPhase(const std::string& name) {
   const absl::Time now = absl::Now();
   phase_seconds_[name] = absl::ToDoubleSeconds(now - phase_start_);
   phase_start_ = now;
+}
+
+std::map<std::string, double> TrainRun::PhaseSeconds() const {
+  std::map<std::string, double> seconds = phase_seconds_;
+  for (const auto& [name, phase] : phase_seconds_) seconds["total"] += phase;
+  return seconds;
 }
 
 }  // namespace graft::workflow

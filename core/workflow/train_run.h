@@ -59,6 +59,8 @@ class TrainRun {
   absl::Status BlameComputing(const absl::Status& status) const;
   // Ends the phase `name`, which began when the one before ended.
   void EndPhase(const std::string& name);
+  // Of the phases that ended, with their "total".
+  std::map<std::string, double> PhaseSeconds() const;
 
   const Resources& resources_;
   const jobs::TrainSpec& spec_;
