@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/api/channel.h"
 #include "client/commands/command.h"
+#include "client/terminal/format.h"
 
 namespace graft::commands {
 namespace {
@@ -88,7 +89,8 @@ int ReportParseEnd(const CLI::App& app, const CLI::ParseError& error, const Prog
 }
 
 void ReportError(const absl::Status& status, const std::string& server, terminal::Console& console) {
-  console.Error(status.message().empty() ? absl::StatusCodeToString(status.code()) : status.message());
+  console.Error(status.message().empty() ? absl::StatusCodeToString(status.code())
+                                         : terminal::Printable(status.message()));
   if (status.code() == absl::StatusCode::kUnavailable) {
     console.Error(absl::StrCat("is graft-server running at ", server, "?"));
   }

@@ -50,6 +50,9 @@ absl::StatusOr<std::vector<std::string>> PhotosBelow(const std::string& folder) 
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> ListPhotos(const std::vector<std::string>& arguments) {
+  if (std::count(arguments.begin(), arguments.end(), "-") > 1) {
+    return absl::InvalidArgumentError("-: standard input holds one photo; name it once");
+  }
   std::vector<std::string> photos;
   for (const std::string& argument : arguments) {
     std::error_code ignored;

@@ -47,6 +47,10 @@ TEST_F(PhotoFilesTest, FolderWithoutPhotosIsAnError) {
   EXPECT_THAT(ListPhotos({folder_.path()}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(folder_.path())));
 }
 
+TEST_F(PhotoFilesTest, StandardInputIsNamedOnce) {
+  EXPECT_THAT(ListPhotos({"-", "-"}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("once")));
+}
+
 TEST_F(PhotoFilesTest, ReadsFilesAndStandardInput) {
   std::istringstream in(std::string("bytes\0with zero", 15));
   EXPECT_THAT(ReadPhoto(Write("a.jpg", "photo"), in), IsOkAndHolds("photo"));
