@@ -29,7 +29,8 @@ void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
   app.add_option("--data-dir", config.data_dir, "Folder for everything the server keeps; created if absent")
       ->required();
   app.add_option("--listen", raw.listen, "HOST:PORT of the gRPC API; port 0 takes a free one")->capture_default_str();
-  app.add_option("--metrics-listen", raw.metrics_listen, "HOST:PORT of the Prometheus metrics")->capture_default_str();
+  app.add_option("--metrics-listen", raw.metrics_listen, "HOST:PORT of the Prometheus metrics, or none")
+      ->capture_default_str();
   app.add_option("--devices", raw.devices, "Devices with a training worker: auto, none, or cpu,cuda:0,...")
       ->capture_default_str();
   app.add_option("--worker-cores", config.worker_cores, "Cores of all workers together; 0: every core, at low priority")
@@ -96,7 +97,10 @@ absl::StatusOr<ServerConfig> Checked(RawConfig raw) {
   ServerConfig config = std::move(raw.config);
   if (config.data_dir.empty()) return InvalidField("--data-dir", "is empty");
   ASSIGN_OR_RETURN(config.listen, ParseListenAddress("--listen", raw.listen));
-  ASSIGN_OR_RETURN(config.metrics_listen, ParseListenAddress("--metrics-listen", raw.metrics_listen));
+  config.metrics_listen.reset();
+  if (raw.metrics_listen != "none") {
+    ASSIGN_OR_RETURN(config.metrics_listen, ParseListenAddress("--metrics-listen", raw.metrics_listen));
+  }
   ASSIGN_OR_RETURN(config.devices, ParseDevices(raw.devices));
   return config;
 }
@@ -146,9 +150,9 @@ absl::Status CheckExposure(const ServerConfig& config, const std::string& grpc_v
                                                  ". Listen on 127.0.0.1 and put a proxy that terminates HTTP/2 in "
                                                  "front (deploy/nginx), or say --behind-http2-proxy if there is one"));
   }
-  if (!config.metrics_listen.IsLoopback()) {
+  if (config.metrics_listen && !config.metrics_listen->IsLoopback()) {
     return InvalidField("--metrics-listen",
-                        absl::StrCat(config.metrics_listen.ToString(),
+                        absl::StrCat(config.metrics_listen->ToString(),
                                      " is reachable from other machines without authentication. Use 127.0.0.1, or say "
                                      "--behind-http2-proxy if a proxy or firewall stands before it"));
   }

@@ -17,7 +17,7 @@ namespace graft::config {
 struct ServerConfig {
   std::string data_dir;
   ListenAddress listen{"127.0.0.1", 50051};
-  ListenAddress metrics_listen{"127.0.0.1", 9464};
+  std::optional<ListenAddress> metrics_listen = ListenAddress{"127.0.0.1", 9464};  // nullopt ("none"): no metrics
   std::vector<std::string> devices;  // those with a worker; {"auto"}: whatever the machine has
   int worker_cores = 0;              // of all workers together; 0: see server/main/devices.h
   int inference_threads = 0;         // 0: see server/main/devices.h

@@ -116,8 +116,10 @@ supervisor::SupervisorOptions SupervisorSettings(const DataFolder& data, const D
 }
 
 void AnnounceReady(const Server& server) {
-  std::cerr << "listening on " << server.listening().ToString() << "\nmetrics on "
-            << server.metrics_listening().ToString() << std::endl;
+  std::cerr << "listening on " << server.listening().ToString() << std::endl;
+  if (const auto metrics = server.metrics_listening()) {
+    std::cerr << "metrics on " << metrics->ToString() << std::endl;
+  }
 }
 
 // The signal's number. From then on a second signal ends the process at once, and so does a shutdown that hangs: what

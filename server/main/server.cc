@@ -87,9 +87,10 @@ class ComposedServer final : public Server {
   ~ComposedServer() override { Drain(absl::ZeroDuration()); }
 
   absl::Status Listen() {
-    ASSIGN_OR_RETURN(metrics_endpoint_,
-                     metrics::MetricsEndpoint::Start(settings_.metrics_listen.host, settings_.metrics_listen.port,
-                                                     {registry_, job_gauges_, process_metrics_}));
+    if (const auto& address = settings_.metrics_listen) {
+      ASSIGN_OR_RETURN(metrics_endpoint_, metrics::MetricsEndpoint::Start(address->host, address->port,
+                                                                          {registry_, job_gauges_, process_metrics_}));
+    }
     ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, {{"graft.v1.DatasetService", &datasets_},
                                                                  {"graft.v1.TrainingService", &training_},
                                                                  {"graft.v1.ModelService", &models_},
@@ -99,8 +100,9 @@ class ComposedServer final : public Server {
   }
 
   config::ListenAddress listening() const override { return settings_.listen.WithPort(grpc_->port()); }
-  config::ListenAddress metrics_listening() const override {
-    return settings_.metrics_listen.WithPort(metrics_endpoint_->port());
+  std::optional<config::ListenAddress> metrics_listening() const override {
+    if (metrics_endpoint_ == nullptr) return std::nullopt;
+    return settings_.metrics_listen->WithPort(metrics_endpoint_->port());
   }
 
   void Drain(absl::Duration patience) override {

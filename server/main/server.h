@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ struct ServerParts {
 
 struct ServerSettings {
   config::ListenAddress listen;
-  config::ListenAddress metrics_listen;
+  std::optional<config::ListenAddress> metrics_listen;  // nullopt: no metrics endpoint
   std::string weights_root;
   std::string version;
   std::map<std::string, std::string> library_versions;
@@ -52,7 +53,7 @@ class Server {
 
   // With the ports that port 0 stood for.
   virtual config::ListenAddress listening() const = 0;
-  virtual config::ListenAddress metrics_listening() const = 0;
+  virtual std::optional<config::ListenAddress> metrics_listening() const = 0;
 
   // Health says NOT_SERVING, new calls are refused (Unavailable, retry), watches end, calls in flight finish until
   // `patience` has passed and are cancelled then. Returns when the last has ended.

@@ -39,7 +39,7 @@ TEST(ServerConfigTest, DefaultsAreLoopback) {
   ASSERT_OK_AND_ASSIGN(const ServerConfig config, ParseConfig({"--data-dir", "d"}));
   EXPECT_EQ(config.data_dir, "d");
   EXPECT_EQ(config.listen.ToString(), "127.0.0.1:50051");
-  EXPECT_EQ(config.metrics_listen.ToString(), "127.0.0.1:9464");
+  EXPECT_EQ(config.metrics_listen->ToString(), "127.0.0.1:9464");
   EXPECT_THAT(config.devices, ElementsAre("auto"));
   EXPECT_EQ(config.max_image_bytes, 10 << 20);
   EXPECT_OK(CheckExposure(config, "1.51.1"));
@@ -88,6 +88,12 @@ TEST(ServerConfigTest, UnknownSettingInTheFileIsAnError) {
   EXPECT_THAT(ParseConfig({"--config", folder / "graft.toml"}), StatusIs(kInvalid, HasSubstr("listen-adress")));
   EXPECT_THAT(ParseConfig({"--data-dir", "d", "--config", folder / "absent.toml"}),
               StatusIs(kInvalid, HasSubstr("absent.toml")));
+}
+
+TEST(ServerConfigTest, MetricsCanBeLeftOut) {
+  ASSERT_OK_AND_ASSIGN(const ServerConfig config, ParseConfig({"--data-dir", "d", "--metrics-listen", "none"}));
+  EXPECT_FALSE(config.metrics_listen.has_value());
+  EXPECT_OK(CheckExposure(config, "1.51.1"));
 }
 
 TEST(ServerConfigTest, HelpAndVersionAreTexts) {

@@ -28,7 +28,7 @@ void ServerTest::SetUp() {
 
   ServerSettings settings;
   settings.listen = {"127.0.0.1", 0};
-  settings.metrics_listen = {"127.0.0.1", 0};
+  if (with_metrics_) settings.metrics_listen = config::ListenAddress{"127.0.0.1", 0};
   settings.weights_root = data_.weights();
   settings.version = "0.0-test";
   settings.library_versions = {{"grpc", "1"}};

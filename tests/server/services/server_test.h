@@ -56,6 +56,7 @@ class ServerTest : public ::testing::Test {
   // A job on the data set "animals", which it uploads when need be.
   absl::StatusOr<v1::Job> SubmitJob(const std::string& request_id = "");
 
+  bool with_metrics_ = false;  // the endpoint takes two seconds to stop
   TemporaryFolder folder_;
   DataFolder data_{folder_.path()};
   std::unique_ptr<store::Database> database_;

@@ -46,7 +46,7 @@ class SystemServiceTest : public ServerTest {
     EXPECT_OK(Call(&Stub::GetServerInfo, *system_, {}, &info));
     return info;
   }
-  std::string Metrics() { return Scrape(server_->metrics_listening().port); }
+  std::string Metrics() { return Scrape(server_->metrics_listening()->port); }
 
   // The health of one service by the standard protocol, whose messages are a string and an enum, by hand.
   std::string Health(const std::string& service) {
@@ -98,7 +98,12 @@ TEST_F(SystemServiceTest, ServerSaysWhatItIsAndHas) {
   EXPECT_EQ(with_weights, 1);
 }
 
-TEST_F(SystemServiceTest, MetricsCountCallsByMethodAndCode) {
+class MetricsTest : public SystemServiceTest {
+ protected:
+  MetricsTest() { with_metrics_ = true; }
+};
+
+TEST_F(MetricsTest, MetricsCountCallsByMethodAndCode) {
   Info();
   Info();
   v1::GetJobRequest request;
@@ -119,7 +124,7 @@ TEST_F(SystemServiceTest, MetricsCountCallsByMethodAndCode) {
   EXPECT_THAT(text, HasSubstr("process_open_fds"));
 }
 
-TEST_F(SystemServiceTest, MetricsHaveThePhasesOfClassify) {
+TEST_F(MetricsTest, MetricsHaveThePhasesOfClassify) {
   PublishModel("animals");
   v1::ClassifyRequest request;
   request.set_model("animals");
@@ -194,10 +199,9 @@ TEST_F(SystemServiceTest, ReflectionIsServed) {
   queue.Next(&tag, &ok);
 }
 
-TEST_F(SystemServiceTest, SecondServerOnTheSamePortFailsAndSaysWhy) {
+TEST_F(MetricsTest, SecondServerOnTheSamePortFailsAndSaysWhy) {
   ServerSettings settings;
   settings.listen = server_->listening();
-  settings.metrics_listen = {"127.0.0.1", 0};
   const ServerParts parts{database_.get(),
                           dataset_store_.get(),
                           job_store_.get(),
