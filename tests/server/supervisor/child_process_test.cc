@@ -71,7 +71,7 @@ TEST(ChildProcessTest, HasNoSignalBlocked) {
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &blocked, &before);
-  auto child = Shell("grep -q 'SigBlk:.*0000000000000000' /proc/$$/status");
+  auto child = Shell("exec grep -q 'SigBlk:.*0000000000000000' /proc/self/status");
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ASSERT_OK(child);
   ASSERT_TRUE((*child)->WaitForEnd(absl::Seconds(30), -1));
