@@ -30,8 +30,8 @@
 #include "core/store/blob_store.h"
 #include "core/store/database.h"
 #include "server/config/server_config.h"
+#include "server/logging/logging.h"
 #include "server/main/devices.h"
-#include "server/main/logging.h"
 #include "server/main/server.h"
 #include "server/supervisor/worker_supervisor.h"
 
@@ -116,10 +116,12 @@ supervisor::SupervisorOptions SupervisorSettings(const DataFolder& data, const D
 }
 
 void AnnounceReady(const Server& server) {
-  std::cerr << "listening on " << server.listening().ToString() << std::endl;
+  std::string lines = absl::StrCat("listening on ", server.listening().ToString(), "\n");
   if (const auto metrics = server.metrics_listening()) {
-    std::cerr << "metrics on " << metrics->ToString() << std::endl;
+    absl::StrAppend(&lines, "metrics on ", metrics->ToString(), "\n");
   }
+  // One write: scripts read these lines, so no log line of another thread may fall between their parts.
+  std::cerr << lines << std::flush;
 }
 
 // The signal's number. From then on a second signal ends the process at once, and so does a shutdown that hangs: what
@@ -176,7 +178,7 @@ int Main(int argc, const char* const* argv) {
     std::cout << parsed->text;
     return 0;
   }
-  SetUpServerLogging(parsed->config->log_level);
+  logging::SetUpLogging("graft-server", parsed->config->log_level);
   const absl::Status served = Serve(*parsed->config);
   if (served.ok()) return 0;
   std::cerr << "graft-server: " << served.message() << "\n";

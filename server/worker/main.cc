@@ -16,9 +16,9 @@
 #include "core/base/status_macros.h"
 #include "core/engine/engine.h"
 #include "core/workflow/train_workflow.h"
+#include "server/logging/logging.h"
 #include "server/worker/claim_loop.h"
 #include "server/worker/lifeline.h"
-#include "server/worker/logging.h"
 #include "server/worker/options.h"
 
 namespace graft::worker {
@@ -74,7 +74,7 @@ int Main(int argc, const char* const* argv) {
     std::cerr << "graft-worker: " << options.status().message() << "\n";
     return kExitUsage;
   }
-  SetUpLogging();
+  logging::SetUpLogging("graft-worker", "info");
   if (const absl::Status status = CreateFolders(options->data.root); !status.ok()) return ExitCodeOf(status);
   const absl::StatusOr<std::unique_ptr<FileLock>> lock =
       FileLock::TryAcquire(options->data.worker_lock(options->device), absl::StrCat(getpid(), "\n"));

@@ -37,11 +37,12 @@ class MainJobTest : public ::testing::Test {
 };
 
 TEST_F(MainJobTest, PhotosBecomeAModelThatAnswers) {
-  const json job = Train({"--epochs", "12", "--patience", "12", "--seed", "3", "--alias", "production"});
+  const json job =
+      Train({"--epochs", "60", "--patience", "60", "--learning-rate", "0.01", "--seed", "3", "--alias", "production"});
   EXPECT_EQ(job["state"], "JOB_STATE_SUCCEEDED");
   const json& result = job["result"];
   EXPECT_EQ(result["modelVersion"], "models/colours/versions/1");
-  EXPECT_EQ(result["epochsRun"], 12);
+  EXPECT_EQ(result["epochsRun"], 60);
   EXPECT_EQ(result["imagesComputed"], 72);
   EXPECT_EQ(result["imagesFromCache"], 0);
   EXPECT_EQ(result["weightsSha256"].get<std::string>().size(), 64U);
