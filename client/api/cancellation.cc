@@ -13,11 +13,6 @@ bool Cancellation::IsCancelled() const {
   return cancelled_;
 }
 
-bool Cancellation::SleepFor(absl::Duration duration) const {
-  absl::MutexLock lock(&mutex_);
-  return !mutex_.AwaitWithTimeout(absl::Condition(&cancelled_), duration);
-}
-
 Cancellation::Scope::Scope(Cancellation* cancellation, grpc::ClientContext& context)
     : cancellation_(cancellation), context_(context) {
   if (cancellation_ == nullptr) return;

@@ -7,7 +7,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 
 namespace graft::client {
 
@@ -17,8 +16,6 @@ class Cancellation {
  public:
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
   bool IsCancelled() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Sleeps; false as soon as it is cancelled.
-  bool SleepFor(absl::Duration duration) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ties a call's context to a cancellation (which may be null: nothing to tie) while it lives.
   class Scope {

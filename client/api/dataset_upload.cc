@@ -8,16 +8,17 @@
 
 namespace graft::client {
 
-absl::StatusOr<v1::UploadDatasetResponse::Complete> UploadDataset(v1::DatasetService::StubInterface& datasets,
+absl::StatusOr<v1::UploadDatasetResponse::Complete> UploadDataset(const std::shared_ptr<grpc::Channel>& channel,
                                                                   const v1::UploadDatasetRequest::Start& start,
                                                                   const UploadSource& source,
                                                                   const UploadObserver& observer,
                                                                   const UploadOptions& options,
                                                                   Cancellation* cancellation) {
-  Reconnect reconnect(options.retry, options.reconnect_for);
+  const auto datasets = v1::DatasetService::NewStub(channel);
+  Reconnect reconnect(*channel, options.retry, options.reconnect_for);
   const absl::Status cancelled = absl::CancelledError("the upload was stopped; the same command continues it");
   while (true) {
-    UploadStream::Outcome outcome = UploadStream(datasets, source, observer, cancellation).Run(start);
+    UploadStream::Outcome outcome = UploadStream(*datasets, source, observer, cancellation).Run(start);
     // Once the server said so it is complete, however the connection ended after that.
     if (outcome.complete) return *std::move(outcome.complete);
     if (cancellation != nullptr && cancellation->IsCancelled()) return cancelled;

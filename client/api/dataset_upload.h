@@ -1,8 +1,11 @@
 // The client's side of DatasetService.UploadDataset.
 #pragma once
 
+#include <grpcpp/channel.h>
+
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -56,7 +59,7 @@ struct UploadOptions {
 // and commits. After a lost connection it starts over, which sends only what is not stored yet.
 //
 // Errors: the server's; the source's; Unavailable when the server stayed away; Cancelled.
-absl::StatusOr<v1::UploadDatasetResponse::Complete> UploadDataset(v1::DatasetService::StubInterface& datasets,
+absl::StatusOr<v1::UploadDatasetResponse::Complete> UploadDataset(const std::shared_ptr<grpc::Channel>& channel,
                                                                   const v1::UploadDatasetRequest::Start& start,
                                                                   const UploadSource& source,
                                                                   const UploadObserver& observer,

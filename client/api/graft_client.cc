@@ -35,11 +35,12 @@ void MoveItems(Items& from, Items& to) {
 
 GraftClient::GraftClient(std::shared_ptr<grpc::Channel> channel, ClientOptions options)
     : options_(options),
-      datasets_(v1::DatasetService::NewStub(channel)),
-      training_(v1::TrainingService::NewStub(channel)),
-      models_(v1::ModelService::NewStub(channel)),
-      inference_(v1::InferenceService::NewStub(channel)),
-      system_(v1::SystemService::NewStub(channel)) {}
+      channel_(std::move(channel)),
+      datasets_(v1::DatasetService::NewStub(channel_)),
+      training_(v1::TrainingService::NewStub(channel_)),
+      models_(v1::ModelService::NewStub(channel_)),
+      inference_(v1::InferenceService::NewStub(channel_)),
+      system_(v1::SystemService::NewStub(channel_)) {}
 
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> GraftClient::Call(Stub& stub, UnaryMethod<Stub, Request, Response> method,
@@ -57,14 +58,14 @@ absl::StatusOr<Response> GraftClient::Call(Stub& stub, UnaryMethod<Stub, Request
     const bool may_pass = IsBrokenConnection(grpc_status) || requested > absl::ZeroDuration();
     const absl::Duration delay = std::max(backoff.Next(), requested);
     if (!may_pass || attempt >= options_.retry.max_attempts || absl::Now() + delay >= deadline) return status;
-    absl::SleepFor(delay);
+    SleepWhileConnecting(*channel_, delay);
   }
 }
 
 absl::StatusOr<v1::UploadDatasetResponse::Complete> GraftClient::UploadDataset(
     const v1::UploadDatasetRequest::Start& start, const UploadSource& source, const UploadObserver& observer,
     Cancellation* cancellation) {
-  return client::UploadDataset(*datasets_, start, source, observer,
+  return client::UploadDataset(channel_, start, source, observer,
                                {.retry = options_.retry, .reconnect_for = options_.reconnect_for}, cancellation);
 }
 
@@ -113,7 +114,7 @@ absl::StatusOr<v1::Job> GraftClient::CancelJob(const v1::CancelJobRequest& reque
 
 absl::Status GraftClient::WatchJob(const std::string& job, int after_sequence, const WatchObserver& observer,
                                    Cancellation* cancellation) {
-  return client::WatchJob(*training_, job, after_sequence, observer,
+  return client::WatchJob(channel_, job, after_sequence, observer,
                           {.retry = options_.retry, .reconnect_for = options_.reconnect_for}, cancellation);
 }
 

@@ -80,6 +80,7 @@ class GraftClient {
   absl::StatusOr<Response> Call(Stub& stub, UnaryMethod<Stub, Request, Response> method, const Request& request);
 
   const ClientOptions options_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::DatasetService::Stub> datasets_;
   const std::unique_ptr<v1::TrainingService::Stub> training_;
   const std::unique_ptr<v1::ModelService::Stub> models_;

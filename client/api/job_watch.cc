@@ -50,12 +50,13 @@ StreamEnd ReadStream(v1::TrainingService::StubInterface& training, const std::st
 
 }  // namespace
 
-absl::Status WatchJob(v1::TrainingService::StubInterface& training, const std::string& job, int after_sequence,
+absl::Status WatchJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job, int after_sequence,
                       const WatchObserver& observer, const WatchOptions& options, Cancellation* cancellation) {
-  Reconnect reconnect(options.retry, options.reconnect_for);
+  const auto training = v1::TrainingService::NewStub(channel);
+  Reconnect reconnect(*channel, options.retry, options.reconnect_for);
   int last_sequence = after_sequence;
   while (true) {
-    const StreamEnd end = ReadStream(training, job, observer, cancellation, last_sequence);
+    const StreamEnd end = ReadStream(*training, job, observer, cancellation, last_sequence);
     if (cancellation != nullptr && cancellation->IsCancelled()) return absl::CancelledError("the watch was stopped");
     if (!end.gap.ok()) return end.gap;
     if (end.was_alive) reconnect.SawProgress();

@@ -1,7 +1,10 @@
 // Follows a job's events over lost connections.
 #pragma once
 
+#include <grpcpp/channel.h>
+
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -27,7 +30,7 @@ struct WatchOptions {
 // passed since the last sign of life, or, if there was none yet, `retry.max_attempts` times.
 //
 // Errors: the server's; Unavailable when the server stayed away; DataLoss if the server left out an event; Cancelled.
-absl::Status WatchJob(v1::TrainingService::StubInterface& training, const std::string& job, int after_sequence,
+absl::Status WatchJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job, int after_sequence,
                       const WatchObserver& observer, const WatchOptions& options, Cancellation* cancellation);
 
 }  // namespace graft::client

@@ -17,10 +17,8 @@ bool Reconnect::ShouldTryAgain() {
 }
 
 bool Reconnect::Wait(const Cancellation* cancellation) {
-  const absl::Duration delay = backoff_.Next();
-  if (cancellation != nullptr) return cancellation->SleepFor(delay);
-  absl::SleepFor(delay);
-  return true;
+  SleepWhileConnecting(channel_, backoff_.Next());
+  return cancellation == nullptr || !cancellation->IsCancelled();
 }
 
 }  // namespace graft::client

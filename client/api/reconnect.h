@@ -11,16 +11,18 @@ namespace graft::client {
 // has passed since the last progress (it is being restarted, or the network comes back). One thread at a time.
 class Reconnect {
  public:
-  Reconnect(const RetryPolicy& policy, absl::Duration patience)
-      : policy_(policy), patience_(patience), backoff_(policy) {}
+  // The channel outlives this.
+  Reconnect(grpc::Channel& channel, const RetryPolicy& policy, absl::Duration patience)
+      : channel_(channel), policy_(policy), patience_(patience), backoff_(policy) {}
 
   void SawProgress();
   // To be asked once after each broken connection.
   bool ShouldTryAgain();
-  // Waits before the next attempt; false if cancelled meanwhile (`cancellation` may be null).
+  // Waits before the next attempt, at most policy.max_delay; false if cancelled meanwhile (`cancellation` may be null).
   bool Wait(const Cancellation* cancellation);
 
  private:
+  grpc::Channel& channel_;
   const RetryPolicy policy_;
   const absl::Duration patience_;
   Backoff backoff_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "absl/time/clock.h"
 #include "core/base/errors.h"
 
 namespace graft::client {
@@ -24,6 +25,12 @@ bool IsBrokenConnection(const grpc::Status& status) {
     default:
       return false;
   }
+}
+
+void SleepWhileConnecting(grpc::Channel& channel, absl::Duration delay) {
+  const absl::Time end = absl::Now() + delay;
+  channel.WaitForConnected(absl::ToChronoTime(end));
+  absl::SleepFor(end - absl::Now());
 }
 
 absl::Duration RequestedDelay(const absl::Status& status) {

@@ -1,6 +1,7 @@
 // When to try again, and how long to wait before.
 #pragma once
 
+#include <grpcpp/channel.h>
 #include <grpcpp/support/status.h>
 
 #include "absl/random/random.h"
@@ -32,6 +33,10 @@ class Backoff {
 // True if the connection or the server went away rather than the call being refused: UNAVAILABLE, and the codes that
 // gRPC itself makes up when a stream is reset. Graft's server attaches details to every error of its own.
 bool IsBrokenConnection(const grpc::Status& status);
+
+// Sleeps for `delay` while the channel goes on connecting. Between calls gRPC looks at its sockets only every five
+// seconds, so after a plain sleep a server that is back would still count as away.
+void SleepWhileConnecting(grpc::Channel& channel, absl::Duration delay);
 
 // How long the server asked to wait (RetryInfo), or zero if it did not.
 absl::Duration RequestedDelay(const absl::Status& status);

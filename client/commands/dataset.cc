@@ -69,7 +69,9 @@ absl::StatusOr<ExitCode> Push(Session& session, const PushOptions& options) {
   ASSIGN_OR_RETURN(const auto complete, session.client.UploadDataset(start, source, observer));
   session.console.Say(complete.already_existed()
                           ? "nothing changed since this version"
-                          : absl::StrCat(complete.blobs_received(), " photos sent, the rest was there"));
+                          : absl::StrCat(complete.blobs_received(), " photos sent, ",
+                                         static_cast<int>(source.files().size()) - complete.blobs_received(),
+                                         " were there already"));
   session.console.Answer(session.json ? ToJson(complete.version()) : RenderVersion(complete.version()));
   return ExitCode::kSuccess;
 }

@@ -13,6 +13,11 @@ namespace {
 using terminal::Align;
 using terminal::FormatCount;
 
+// The source's file; its digest follows and is too long for a table.
+std::string FirstWord(const std::string& text) {
+  return text.substr(0, text.find(' '));
+}
+
 std::string RenderInfo(const v1::ServerInfo& info, const terminal::Console& console) {
   std::string text = absl::StrCat(console.Bold("graft-server "), info.version(), ", since ",
                                   terminal::FormatTime(ToTime(info.start_time())), "\n", info.datasets(),
@@ -29,7 +34,7 @@ std::string RenderInfo(const v1::ServerInfo& info, const terminal::Console& cons
     const std::string weights =
         backbone.weights_sha256().empty()
             ? "not imported (graft-weights import)"
-            : absl::StrCat(backbone.weights_sha256().substr(0, 12), " ", backbone.weights_source());
+            : absl::StrCat(backbone.weights_sha256().substr(0, 12), " ", FirstWord(backbone.weights_source()));
     backbones.AddRow({backbone.name(), FormatCount(backbone.parameters()),
                       absl::StrCat(backbone.input_size(), "x", backbone.input_size()), weights});
   }

@@ -28,6 +28,7 @@ size_t PrintableSequenceLength(absl::string_view text) {
 std::string FormatDuration(absl::Duration duration) {
   const double seconds = absl::ToDoubleSeconds(duration);
   if (!std::isfinite(seconds) || seconds < 0) return "-";
+  if (seconds < 0.9995) return absl::StrFormat("%.0fms", 1000 * seconds);
   if (seconds < 9.95) return absl::StrFormat("%.1fs", seconds);
   const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (whole < 60) return absl::StrCat(whole, "s");

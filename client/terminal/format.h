@@ -9,7 +9,7 @@
 
 namespace graft::terminal {
 
-// "0.8s", "42s", "3m 05s", "2h 10m"
+// "840ms", "4.2s", "42s", "3m 05s", "2h 10m"
 std::string FormatDuration(absl::Duration duration);
 
 // "512 B", "1.5 KiB", "12.0 MiB"

@@ -26,9 +26,13 @@ grpc::Status FakeInferenceService::Classify(grpc::ServerContext*, const v1::Clas
 }
 
 FakeServer::FakeServer() {
+  Start();
+}
+
+void FakeServer::Start() {
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address_, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&datasets_);
   builder.RegisterService(&training_);
   builder.RegisterService(&inference_);
@@ -37,6 +41,10 @@ FakeServer::FakeServer() {
 }
 
 FakeServer::~FakeServer() {
+  Stop();
+}
+
+void FakeServer::Stop() {
   server_->Shutdown(std::chrono::system_clock::now());
 }
 

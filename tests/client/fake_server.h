@@ -24,6 +24,11 @@ class FakeServer {
   FakeServer();
   ~FakeServer();
 
+  // Breaks all calls; what the services hold stays.
+  void Stop();
+  // Listens again, on the same address.
+  void Start();
+
   const std::string& address() const { return address_; }
   FakeDatasetService& datasets() { return datasets_; }
   FakeTrainingService& training() { return training_; }
@@ -33,7 +38,7 @@ class FakeServer {
   FakeTrainingService training_;
   FakeInferenceService inference_;
   std::unique_ptr<grpc::Server> server_;
-  std::string address_;
+  std::string address_ = "127.0.0.1:0";
 };
 
 }  // namespace graft::testing

@@ -40,6 +40,11 @@ void FakeTrainingService::KeepWatchesOpen() {
   keep_open_ = true;
 }
 
+void FakeTrainingService::EndWatches() {
+  absl::MutexLock lock(&mutex_);
+  keep_open_ = false;
+}
+
 void FakeTrainingService::FailSubmits(std::vector<absl::Status> failures) {
   absl::MutexLock lock(&mutex_);
   submit_failures_ = std::move(failures);

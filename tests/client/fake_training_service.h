@@ -23,6 +23,7 @@ class FakeTrainingService : public v1::TrainingService::Service {
   void LeaveOutEvent(int sequence) ABSL_LOCKS_EXCLUDED(mutex_);
   // The watch stays open after its last event until the client goes away.
   void KeepWatchesOpen() ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndWatches() ABSL_LOCKS_EXCLUDED(mutex_);
   // The next submits get this status instead.
   void FailSubmits(std::vector<absl::Status> failures) ABSL_LOCKS_EXCLUDED(mutex_);
 

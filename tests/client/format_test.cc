@@ -8,7 +8,8 @@ namespace graft::terminal {
 namespace {
 
 TEST(FormatTest, DurationsChangeUnitWithLength) {
-  EXPECT_EQ(terminal::FormatDuration(absl::Milliseconds(840)), "0.8s");
+  EXPECT_EQ(terminal::FormatDuration(absl::Milliseconds(840)), "840ms");
+  EXPECT_EQ(terminal::FormatDuration(absl::Seconds(0.9996)), "1.0s");
   EXPECT_EQ(terminal::FormatDuration(absl::Seconds(9.94)), "9.9s");
   EXPECT_EQ(terminal::FormatDuration(absl::Seconds(9.96)), "10s");
   EXPECT_EQ(terminal::FormatDuration(absl::Seconds(59.6)), "1m 00s");

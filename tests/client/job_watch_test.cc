@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "absl/time/clock.h"
 #include "client/api/channel.h"
 #include "client/api/graft_client.h"
 #include "tests/client/fake_server.h"
@@ -82,6 +83,25 @@ TEST_F(JobWatchTest, AMissingEventIsAnError) {
   server_.training().LeaveOutEvent(5);
   EXPECT_THAT(Watch(0), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("event 6 after event 4")));
   EXPECT_THAT(seen_, ElementsAre(1, 2, 3, 4));
+}
+
+// gRPC itself would notice after five seconds.
+TEST_F(JobWatchTest, FindsARestartedServerAtOnce) {
+  server_.training().KeepWatchesOpen();
+  absl::Time back = absl::InfiniteFuture();
+  observer_.on_event = [&](const v1::JobEvent& event) {
+    seen_.push_back(event.sequence());
+    if (seen_.size() == 20) server_.Stop();
+  };
+  observer_.on_reconnecting = [&](const absl::Status&) {
+    if (++reconnects_ != 5) return;
+    server_.training().EndWatches();
+    server_.Start();
+    back = absl::Now();
+  };
+  ASSERT_OK(Watch(0));
+  EXPECT_LT(absl::Now() - back, absl::Seconds(4));
+  EXPECT_THAT(seen_, ElementsAreArray(Sequences(1, 20)));
 }
 
 TEST_F(JobWatchTest, GivesUpOnAServerThatNeverAnswers) {
