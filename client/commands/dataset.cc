@@ -62,9 +62,15 @@ absl::StatusOr<ExitCode> Push(Session& session, const PushOptions& options) {
   start.set_dataset(options.name);
   if (options.max_undecodable) start.set_max_undecodable_fraction(*options.max_undecodable);
   client::UploadObserver observer;
-  observer.on_progress = [&](const client::UploadProgress& progress) { ShowUpload(progress, session.console); };
+  bool lost = false;
+  observer.on_progress = [&](const client::UploadProgress& progress) {
+    lost = false;
+    ShowUpload(progress, session.console);
+  };
   observer.on_reconnecting = [&](const absl::Status& status) {
-    session.console.Error(absl::StrCat("lost the connection (", status.message(), "), continuing the upload"));
+    if (!lost)
+      session.console.Error(absl::StrCat("lost the connection (", status.message(), "), continuing the upload"));
+    lost = true;
   };
   ASSIGN_OR_RETURN(const auto complete, session.client.UploadDataset(start, source, observer));
   session.console.Say(complete.already_existed()
