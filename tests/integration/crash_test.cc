@@ -141,7 +141,8 @@ TEST_F(CrashTest, AcknowledgedJobsSurviveTheServer) {
     ASSERT_TRUE(server->Start());
   }
   std::set<std::string> found;
-  for (const json& job : server->GraftJson({"job", "list"})["jobs"]) found.insert(job["name"]);
+  const json listed = server->GraftJson({"job", "list"});
+  for (const json& job : listed["jobs"]) found.insert(job["name"]);
   for (const std::string& name : acknowledged) EXPECT_TRUE(found.count(name)) << name;
   EXPECT_FALSE(acknowledged.empty());
 }
