@@ -177,6 +177,7 @@ bool IsPhotoPath(absl::string_view path) {
 absl::Status AssignLabels(const std::string& source, std::vector<Entry>& entries) {
   if (entries.empty()) return absl::InvalidArgumentError(absl::StrCat(source, ": no pictures in it; ", kHint));
   std::vector<Entry*> all;
+  all.reserve(entries.size());
   for (Entry& entry : entries) all.push_back(&entry);
   RETURN_IF_ERROR(AssignTree(source, all));
   return AtLeastTwoClasses(source, entries);

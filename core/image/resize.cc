@@ -51,7 +51,8 @@ void ResizeBilinear(const Image& image, int height, int width, absl::Span<uint8_
       for (size_t c = 0; c < 3; ++c) {
         const float above = Mix(top[left + c], top[right + c], column.weight);
         const float below = Mix(bottom[left + c], bottom[right + c], column.weight);
-        *target++ = static_cast<uint8_t>(Mix(above, below, row.weight) + 0.5f);
+        // Half up; the values are in 0..255, and lround would cost a call per pixel.
+        *target++ = static_cast<uint8_t>(Mix(above, below, row.weight) + 0.5f);  // NOLINT(bugprone-incorrect-roundings)
       }
     }
   }

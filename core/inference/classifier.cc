@@ -41,9 +41,9 @@ absl::Status CheckWanted(const ClassifyCall& call) {
   return absl::OkStatus();
 }
 
-// An image's own fault names the field; lack of memory stays what it is.
+// An image's own fault names the field already; anything else says what it happened to.
 absl::Status ImageError(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) ? InvalidField("image", status.message()) : WithContext(status, "image");
+  return absl::IsInvalidArgument(status) ? status : WithContext(status, "image");
 }
 
 // A head that does not fit the trunk its row names was not trained on it.
