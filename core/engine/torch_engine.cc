@@ -145,6 +145,8 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const weights::StoredWeight
   if (!tensors.ok()) return WithContext(tensors.status(), absl::StrCat("load ", weights.backbone));
   return network::StatusFromThrow(absl::StatusCode::kInternal, absl::StrCat("load ", weights.backbone), [&] {
     const c10::InferenceMode inference_mode;
+    // oneDNN's weight layouts depend on the thread count: packed under another one, every pass would reorder them.
+    const OneThread one_thread;
     if (target.is_cuda()) MakeCudaExact();
     return std::unique_ptr<Engine>(new TorchEngine(facts, Plan(architecture, *tensors, target), target));
   });
