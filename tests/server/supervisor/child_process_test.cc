@@ -50,7 +50,7 @@ TEST(ChildProcessTest, StopEndsItsInput) {
 }
 
 TEST(ChildProcessTest, StopKillsWhatDoesNotEnd) {
-  ASSERT_OK_AND_ASSIGN(auto child, DeafShell("while true; do sleep 100; done"));
+  ASSERT_OK_AND_ASSIGN(auto child, DeafShell("while true; do sleep 0.2; done"));
   child->Stop(absl::Milliseconds(50));
   EXPECT_EQ(child->ending(), "signal 9 (Killed)");
 }
