@@ -27,6 +27,9 @@ absl::Status CheckCall(const ClassifyCall& call, const image::DecodeLimits& limi
     return InvalidField("top_k",
                         absl::StrCat(call.top_k, " is not between 1 and ", kMaxTopK, " (0 means ", kDefaultTopK, ")"));
   }
+  if (!call.pixels.empty()) {
+    return call.image.empty() ? absl::OkStatus() : InvalidField("pixels", "image is given too: give one of them");
+  }
   if (call.image.empty()) return InvalidField("image", "is empty: send an encoded JPEG, PNG, WebP or BMP");
   if (static_cast<int64_t>(call.image.size()) > limits.max_bytes) {
     return InvalidField("image", absl::StrCat("has ", call.image.size(), " bytes, the limit is ", limits.max_bytes,
@@ -36,7 +39,7 @@ absl::Status CheckCall(const ClassifyCall& call, const image::DecodeLimits& limi
 }
 
 absl::Status CheckWanted(const ClassifyCall& call) {
-  if (call.cancelled && call.cancelled()) return absl::CancelledError("the caller cancelled the request");
+  if (call.cancellation != nullptr && call.cancellation->cancelled()) return absl::CancelledError("the caller cancelled the request");
   if (absl::Now() >= call.deadline) return absl::DeadlineExceededError("the deadline passed during classification");
   return absl::OkStatus();
 }
@@ -93,6 +96,15 @@ class ClassifierImpl : public Classifier {
     }
   }
 
+  void Load(const std::string& model, std::function<void(absl::Status)> done) override {
+    const absl::StatusOr<VersionReference> reference = ParseVersionReference("model", "models", model);
+    if (!reference.ok()) return done(reference.status());
+    const absl::StatusOr<std::shared_ptr<const LoadedHead>> head = heads_.Get(*reference);
+    if (!head.ok()) return done(head.status());
+    const auto finish = [done](const absl::StatusOr<TrunkCache::Trunk>& trunk) { done(trunk.status()); };
+    if (trunks_->GetOrWait((*head)->backbone, (*head)->backbone_sha256, finish) != nullptr) done(absl::OkStatus());
+  }
+
   int loaded_trunks() const override { return trunks_->loaded(); }
 
  private:
@@ -139,17 +151,28 @@ class ClassifierImpl : public Classifier {
     if (!queue_.PushFront(request)) request->done(ShuttingDown());
   }
 
-  absl::StatusOr<Classification> Run(Request& request) const {
-    const absl::Time start = absl::Now();
-    RETURN_IF_ERROR(CheckFits(*request.head, request.trunk->facts()));
+  absl::StatusOr<std::vector<uint8_t>> InputOf(Request& request) const {
+    if (!request.call.pixels.empty()) {
+      const size_t expected = static_cast<size_t>(request.head->preprocess.height) *
+                              static_cast<size_t>(request.head->preprocess.width) * 3;
+      if (request.call.pixels.size() == expected) return std::move(request.call.pixels);
+      return InvalidField("pixels", absl::StrCat("has ", request.call.pixels.size(), " bytes, needs ", expected));
+    }
     absl::StatusOr<std::vector<uint8_t>> input =
         network::ToInput(request.call.image, request.head->preprocess, options_.limits);
     if (!input.ok()) return ImageError(input.status());
+    return input;
+  }
+
+  absl::StatusOr<Classification> Run(Request& request) const {
+    const absl::Time start = absl::Now();
+    RETURN_IF_ERROR(CheckFits(*request.head, request.trunk->facts()));
+    ASSIGN_OR_RETURN(const std::vector<uint8_t> input, InputOf(request));
     const absl::Time decoded = absl::Now();
     RETURN_IF_ERROR(CheckWanted(request.call));
 
     std::vector<float> features(static_cast<size_t>(request.head->dimension));
-    RETURN_IF_ERROR(request.trunk->Run(*input, 1, absl::MakeSpan(features)));
+    RETURN_IF_ERROR(request.trunk->Run(input, 1, absl::MakeSpan(features)));
     const int top_k = request.call.top_k == 0 ? kDefaultTopK : request.call.top_k;
     Classification result{.model_version = request.head->model_version,
                           .predictions = Predict(*request.head, features, top_k)};

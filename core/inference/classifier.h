@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/base/cancellation.h"
 #include "core/image/decode.h"
 #include "core/registry/registry.h"
 
@@ -50,18 +51,26 @@ struct ClassifierOptions {
   EngineFactory create_engine;         // empty: engine::CreateEngine
 };
 
+enum class Priority {
+  kInteractive,  // somebody waits for this one answer
+  kBatch,        // one of many: after every interactive one, but never starved
+};
+
+// Either `image` or `pixels` is given.
 struct ClassifyCall {
-  std::string model;  // reference as the user wrote it
-  std::string image;  // encoded bytes; owned by the call
-  int top_k = 0;      // 0 means 5; 1 to 1000
+  std::string model;            // reference as the user wrote it
+  std::string image;            // encoded bytes
+  std::vector<uint8_t> pixels;  // [input_size, input_size, 3] RGB, needs no decoding
+  int top_k = 0;                // 0 means 5; 1 to 1000
   absl::Time deadline = absl::InfiniteFuture();
-  std::function<bool()> cancelled;  // may be empty
+  Priority priority = Priority::kInteractive;
+  std::shared_ptr<Cancellation> cancellation;  // may be null
 };
 
 // Heads and trunks are loaded on first use and shared; versions are immutable, aliases are looked up per call. While a
 // trunk loads, requests for others go on. A request whose deadline passes while it waits is answered at its deadline.
 //
-// Errors: InvalidField "model", "top_k" or "image"; ResourceNotFound naming what exists; RetryLater when
+// Errors: InvalidField "model", "top_k", "image" or "pixels"; ResourceNotFound naming what exists; RetryLater when
 // queue_capacity images wait already (ResourceExhausted) or the classifier is being destroyed (Unavailable);
 // DeadlineExceeded; Cancelled; DataLoss for a damaged head or weights file. Thread-safe.
 class Classifier {
@@ -71,6 +80,9 @@ class Classifier {
 
   // `done` is called exactly once, on a classifier thread (or at once, on this one, when refused).
   virtual void Classify(ClassifyCall call, std::function<void(absl::StatusOr<Classification>)> done) = 0;
+
+  // Loads what the model needs, so that its first Classify is as fast as the next. `done` as for Classify.
+  virtual void Load(const std::string& model, std::function<void(absl::Status)> done) = 0;
 
   virtual int loaded_trunks() const = 0;
 };

@@ -13,7 +13,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
   void Bind(std::weak_ptr<UnaryCall> call) { call_ = std::move(call); }
   void OnCancel() override {
-    if (Call call = call_.lock()) call->MarkCancelled();
+    if (Call call = call_.lock()) call->cancellation()->Cancel();
   }
   void OnDone() override { delete this; }
 
@@ -23,7 +23,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 
 absl::Status StillWanted(const UnaryCall& call) {
   if (absl::Now() >= call.deadline()) return absl::DeadlineExceededError("the deadline passed while the call waited");
-  if (call.cancelled()) return absl::CancelledError("the caller has gone");
+  if (call.cancellation()->cancelled()) return absl::CancelledError("the caller has gone");
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "core/base/cancellation.h"
 #include "server/rpc/call_record.h"
 #include "server/rpc/gate.h"
 
@@ -30,15 +31,14 @@ class UnaryCall {
 
   absl::Time deadline() const { return record_.deadline(); }
   const std::string& method() const { return record_.method(); }
-  // The caller has gone or its deadline has passed.
-  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-  void MarkCancelled() { cancelled_.store(true, std::memory_order_relaxed); }
+  // Cancelled when the caller has gone or its deadline has passed.
+  const std::shared_ptr<Cancellation>& cancellation() const { return cancellation_; }
 
  private:
   grpc::ServerUnaryReactor* const reactor_;  // lives until Finish
   CallRecord record_;
   std::atomic<bool> finished_ = false;
-  std::atomic<bool> cancelled_ = false;
+  const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
 };
 using Call = std::shared_ptr<UnaryCall>;
 

@@ -89,8 +89,11 @@ void ClassifyAll(inference::Classifier* classifier, metrics::ClassifyMetrics* me
   for (int i = 0; i < images; ++i) {
     // The request is gone once the last answer is in, which cannot be before this loop asked for it.
     const BatchCall& batch = gathering->call();
-    inference::ClassifyCall one{batch.model_version, batch.request->images(i), batch.request->top_k(), batch.deadline,
-                                batch.cancelled};
+    inference::ClassifyCall one{.model = batch.model_version,
+                                .image = batch.request->images(i),
+                                .top_k = batch.request->top_k(),
+                                .deadline = batch.deadline,
+                                .cancellation = batch.cancellation};
     classifier->Classify(std::move(one), [gathering, metrics, i](absl::StatusOr<inference::Classification> result) {
       Record(metrics, result);
       gathering->Take(i, std::move(result));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "core/inference/classifier.h"
@@ -15,7 +16,7 @@ struct BatchCall {
   v1::ClassifyBatchResponse* response;      // likewise
   std::string model_version;                // pinned: an alias that moves meanwhile does not mix versions
   absl::Time deadline;
-  std::function<bool()> cancelled;
+  std::shared_ptr<Cancellation> cancellation;
 };
 
 // Hands all images to the classifier and calls `done` once, after the last. InvalidArgument and ResourceExhausted are

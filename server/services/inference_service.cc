@@ -36,8 +36,11 @@ absl::Status CheckBatch(const v1::ClassifyBatchRequest& request) {
 void InferenceService::StartOne(const v1::ClassifyRequest& request, v1::ClassifyResponse* response, rpc::Call call) {
   if (absl::Status checked = CheckTopK(request.top_k()); !checked.ok()) return call->Finish(checked);
   if (request.model().empty()) return call->Finish(InvalidField("model", "is required, for example animals:3"));
-  inference::ClassifyCall one{request.model(), request.image(), request.top_k(), call->deadline(),
-                              [call] { return call->cancelled(); }};
+  inference::ClassifyCall one{.model = request.model(),
+                              .image = request.image(),
+                              .top_k = request.top_k(),
+                              .deadline = call->deadline(),
+                              .cancellation = call->cancellation()};
   classifier_->Classify(std::move(one), [this, call, response](absl::StatusOr<inference::Classification> result) {
     Record(metrics_, result);
     if (result.ok()) *response = ToProto(*result);
@@ -51,7 +54,7 @@ absl::Status InferenceService::StartBatch(const v1::ClassifyBatchRequest& reques
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("model", "models", request.model()));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->Find(reference));
   BatchCall batch{&request, response, VersionName("models", version.model, version.number), call->deadline(),
-                  [call] { return call->cancelled(); }};
+                  call->cancellation()};
   ClassifyAll(classifier_, metrics_, std::move(batch), [call](const absl::Status& status) { call->Finish(status); });
   return absl::OkStatus();
 }

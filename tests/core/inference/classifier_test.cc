@@ -249,7 +249,9 @@ TEST_F(ClassifierTest, DeadlineAnswersWhileQueuedBehindABusyLane) {
 TEST_F(ClassifierTest, CancelledRequestIsNotRun) {
   Publish("colours");
   Start();
-  EXPECT_THAT(Classify({.model = "colours", .image = Picture(1, 2, 3), .cancelled = [] { return true; }}),
+  const auto cancellation = std::make_shared<Cancellation>();
+  cancellation->Cancel();
+  EXPECT_THAT(Classify({.model = "colours", .image = Picture(1, 2, 3), .cancellation = cancellation}),
               StatusIs(absl::StatusCode::kCancelled));
   EXPECT_EQ(engines_created_, 0);
 }

@@ -35,6 +35,11 @@ void FakeClassifier::Classify(inference::ClassifyCall call,
   done(Answer(call));
 }
 
+void FakeClassifier::Load(const std::string& model, std::function<void(absl::Status)> done) {
+  const absl::StatusOr<VersionReference> reference = ParseVersionReference("model", "models", model);
+  done(reference.ok() ? registry_->Find(*reference).status() : reference.status());
+}
+
 void FakeClassifier::AwaitHeld() {
   const auto held = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !held_.empty(); };
   absl::MutexLock lock(&mutex_);
@@ -46,7 +51,7 @@ bool FakeClassifier::HeldCallIsCancelled() {
   while (absl::Now() < limit) {
     {
       absl::MutexLock lock(&mutex_);
-      if (!held_.empty() && held_.back().call.cancelled()) return true;
+      if (!held_.empty() && held_.back().call.cancellation->cancelled()) return true;
     }
     absl::SleepFor(absl::Milliseconds(1));
   }

@@ -22,6 +22,7 @@ class FakeClassifier final : public inference::Classifier {
 
   void Classify(inference::ClassifyCall call,
                 std::function<void(absl::StatusOr<inference::Classification>)> done) override;
+  void Load(const std::string& model, std::function<void(absl::Status)> done) override;
   int loaded_trunks() const override { return 1; }
 
   // Waits, at most 30 s, until a "hold" is here.
