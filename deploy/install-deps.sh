@@ -2,19 +2,24 @@
 # Installs what Graft needs to build and run on Debian 12: system packages, and a project venv with the
 # LibTorch and OpenVINO wheels. Idempotent; prints nothing when there is nothing to do.
 #
-#   deploy/install-deps.sh [--cuda]
+#   deploy/install-deps.sh [--cuda] [--tests]
 #
-#   --cuda         also the CUDA libraries that libtorch_cuda.so loads (a machine with an NVIDIA GPU)
-#   GRAFT_VENV     where the venv lives (default: .venv in the checkout)
+#   --cuda           also the CUDA libraries that libtorch_cuda.so loads (a machine with an NVIDIA GPU)
+#   --tests          also a second venv with tests/requirements.txt and Triton's perf_analyzer
+#   GRAFT_VENV       where the venv lives (default: .venv in the checkout)
+#   GRAFT_TEST_VENV  where that of the tests lives (default: .venv-tests in the checkout)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=${GRAFT_VENV:-$root/.venv}
+test_venv=${GRAFT_TEST_VENV:-$root/.venv-tests}
 with_cuda=no
+with_tests=no
 for argument in "$@"; do
   case $argument in
     --cuda) with_cuda=yes ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --tests) with_tests=yes ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "install-deps: unknown argument '$argument' (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -29,6 +34,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 curl
 )
 
+test_packages=(libb64-0d)  # perf_analyzer loads it
+
 # What the wheels are pinned to. --no-deps: LibTorch's CPU libraries need none of the Python packages, and its
 # dependency list would pull in gigabytes of CUDA.
 wheels=(torch==2.11.0 openvino==2026.4.1)
@@ -38,6 +45,9 @@ cuda_wheels=(
   nvidia-cudnn-cu13==9.19.0.56 nvidia-cusparselt-cu13==0.8.0 nvidia-nccl-cu13==2.28.9 nvidia-nvshmem-cu13==3.4.5
 )
 cuda_toolkit='cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.0.2'
+
+# Carries the perf_analyzer program, built for the C library of Debian 12; the wheels after 2.60 carry none.
+perf_analyzer_wheel=tritonclient==2.50.0
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -83,7 +93,39 @@ install_wheels() {
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "${missing[@]}"
 }
 
+# The program out of the wheel alone: its Python package is older than the tests' tritonclient.
+install_perf_analyzer() {
+  local folder
+  folder=$(mktemp -d -p "$test_venv")
+  "$test_venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --dest "$folder" \
+    --platform manylinux1_x86_64 --only-binary=:all: "$perf_analyzer_wheel"
+  "$test_venv/bin/python" - "$folder" "$test_venv/bin/perf_analyzer" <<'PYTHON'
+import glob, os, sys, zipfile
+folder, target = sys.argv[1:]
+with zipfile.ZipFile(glob.glob(folder + "/*.whl")[0]) as wheel:
+    member = next(name for name in wheel.namelist() if name.endswith("/data/bin/perf_analyzer"))
+    with open(target, "wb") as program:
+        program.write(wheel.read(member))
+os.chmod(target, 0o755)
+PYTHON
+  rm -r "$folder"
+}
+
+# A copy of what was asked for, written last, says that all of it is there.
+install_test_venv() {
+  local done_file=$test_venv/installed.txt
+  { cat "$root/tests/requirements.txt"; echo "# perf_analyzer of $perf_analyzer_wheel"; } >"$scratch"
+  ! cmp -s "$scratch" "$done_file" || return 0
+  echo "install-deps: installing tests/requirements.txt into $test_venv"
+  [ -x "$test_venv/bin/python" ] || python3 -m venv "$test_venv"
+  "$test_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$root/tests/requirements.txt"
+  install_perf_analyzer
+  cp "$scratch" "$done_file"
+}
+
 scratch=$(mktemp)
 trap 'rm -f "$scratch"' EXIT
+[ "$with_tests" = no ] || packages+=("${test_packages[@]}")
 install_packages
 install_wheels
+[ "$with_tests" = no ] || install_test_venv

@@ -3,8 +3,9 @@
 #
 #   tests/run.sh [--preset release|dev|asan|tsan|clang] [ctest arguments, e.g. -R Upload or -L unit]
 #
-#   GRAFT_ASSETS   folder with weights/, datasets/, golden/, odd_images/; default ../shared/data when it exists.
-#                  Tests that need it are skipped, visibly, without it.
+#   GRAFT_ASSETS     folder with weights/, datasets/, golden/, odd_images/; default ../shared/data when it exists.
+#                    Tests that need it are skipped, visibly, without it.
+#   GRAFT_TEST_VENV  the venv of the Python parts (default: .venv-tests in the checkout)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -19,7 +20,7 @@ if [ -z "${GRAFT_ASSETS:-}" ] && [ -d ../shared/data ]; then
 fi
 export GRAFT_ASSETS=${GRAFT_ASSETS:-}
 
-bash deploy/install-deps.sh
+bash deploy/install-deps.sh --tests
 configure=(--preset "$preset")
 [ "$preset" = asan ] || configure+=(-DGRAFT_WERROR=ON)
 [ -z "${GRAFT_VENV:-}" ] || configure+=(-DGRAFT_VENV="$GRAFT_VENV")

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -36,6 +37,11 @@ int ExitCode(int status) {
 
 std::string ProgramPath(const std::string& name) {
   return absl::StrCat(GRAFT_BIN, "/", name);
+}
+
+std::string TestVenv() {
+  const char* venv = getenv("GRAFT_TEST_VENV");
+  return venv != nullptr && *venv != '\0' ? venv : absl::StrCat(GRAFT_SOURCE, "/.venv-tests");
 }
 
 Program::Program(pid_t pid, std::string out_path, std::string err_path)
@@ -103,6 +109,17 @@ Outcome RunProgram(const std::vector<std::string>& command, absl::Duration limit
   TemporaryFolder folder;
   auto program = Program::Start(command, folder.path());
   return program == nullptr ? Outcome{127, "", "cannot start " + command[0]} : program->Wait(limit);
+}
+
+Outcome RunPython(const std::vector<std::string>& words, absl::Duration limit) {
+  const std::string python = TestVenv() + "/bin/python";
+  if (!std::filesystem::exists(python)) {
+    return {127, "", python + " is missing: run deploy/install-deps.sh --tests, or set GRAFT_TEST_VENV"};
+  }
+  std::vector<std::string> command = {python};
+  command.insert(command.end(), words.begin(), words.end());
+  command[1] = absl::StrCat(GRAFT_SOURCE, "/tests/", words[0]);
+  return RunProgram(command, limit);
 }
 
 std::vector<pid_t> ChildrenNamed(pid_t parent, const std::string& name) {

@@ -14,6 +14,9 @@ namespace graft::testing {
 // build/<preset>/bin/NAME
 std::string ProgramPath(const std::string& name);
 
+// GRAFT_TEST_VENV, else .venv-tests in the checkout: what deploy/install-deps.sh --tests makes.
+std::string TestVenv();
+
 struct Outcome {
   int exit_code = -1;  // 128 + signal when killed by one
   std::string out, err;
@@ -46,6 +49,10 @@ class Program {
 
 // Starts, waits (a minute by default), answers.
 Outcome RunProgram(const std::vector<std::string>& command, absl::Duration limit = absl::Minutes(2));
+
+// Runs a script of tests/ with the interpreter of TestVenv(): RunPython({"integration/clients.py", "--flag"}).
+// Without that venv exit code 127 and what to do in `err`: a test that needs it fails, it is not skipped.
+Outcome RunPython(const std::vector<std::string>& words, absl::Duration limit = absl::Minutes(2));
 
 // Process ids of the living children of `parent` whose program is called `name`.
 std::vector<pid_t> ChildrenNamed(pid_t parent, const std::string& name);
