@@ -72,8 +72,9 @@ absl::StatusOr<Size> BmpSize(absl::string_view bytes) {
   return header.size;
 }
 
-absl::StatusOr<Decoded> DecodeBmp(absl::string_view bytes) {
+absl::StatusOr<Decoded> DecodeBmp(absl::string_view bytes, const DecodeLimits& limits) {
   ASSIGN_OR_RETURN(const BmpHeader header, ReadBmpHeader(bytes));
+  RETURN_IF_ERROR(CheckSize(header.size, limits));
   RETURN_IF_ERROR(CheckPixels(header, bytes));
   ASSIGN_OR_RETURN(Image image, DecodeWithOpenCv(bytes, header.size));
   return Decoded{.image = std::move(image)};

@@ -17,7 +17,7 @@ struct Size {
 
 struct Decoded {
   Image image;
-  int orientation = 1;  // EXIF, not yet applied
+  int orientation = 1;  // EXIF, not yet applied to the image
 };
 
 // InvalidArgument of field "image".
@@ -26,17 +26,17 @@ absl::Status BadImage(absl::string_view reason);
 // The size within `limits`, or the error that names the limit.
 absl::Status CheckSize(const Size& size, const DecodeLimits& limits);
 
-// Size from the header alone. Decode... is called only after the size passed CheckSize.
+// Size from the header alone. Decode... checks it against the limits before it allocates anything of that size.
 absl::StatusOr<Size> JpegSize(absl::string_view bytes);
-absl::StatusOr<Decoded> DecodeJpeg(absl::string_view bytes, const DecodeLimits& limits);
+absl::StatusOr<Decoded> DecodeJpeg(absl::string_view bytes, const DecodeLimits& limits, const MinimumSize& minimum);
 
 absl::StatusOr<Size> PngSize(absl::string_view bytes);
-absl::StatusOr<Decoded> DecodePng(absl::string_view bytes);
+absl::StatusOr<Decoded> DecodePng(absl::string_view bytes, const DecodeLimits& limits);
 
 absl::StatusOr<Size> WebpSize(absl::string_view bytes);
-absl::StatusOr<Decoded> DecodeWebp(absl::string_view bytes);
+absl::StatusOr<Decoded> DecodeWebp(absl::string_view bytes, const DecodeLimits& limits);
 
 absl::StatusOr<Size> BmpSize(absl::string_view bytes);
-absl::StatusOr<Decoded> DecodeBmp(absl::string_view bytes);
+absl::StatusOr<Decoded> DecodeBmp(absl::string_view bytes, const DecodeLimits& limits);
 
 }  // namespace graft::image

@@ -72,18 +72,30 @@ absl::StatusOr<Size> SizeOf(Format format, absl::string_view bytes) {
   return absl::InternalError("unknown image format");
 }
 
-absl::StatusOr<Decoded> Decode(Format format, absl::string_view bytes, const DecodeLimits& limits) {
+absl::StatusOr<Decoded> Decode(Format format, absl::string_view bytes, const DecodeLimits& limits,
+                               const MinimumSize& minimum) {
   switch (format) {
     case Format::kJpeg:
-      return DecodeJpeg(bytes, limits);
+      return DecodeJpeg(bytes, limits, minimum);
     case Format::kPng:
-      return DecodePng(bytes);
+      return DecodePng(bytes, limits);
     case Format::kWebp:
-      return DecodeWebp(bytes);
+      return DecodeWebp(bytes, limits);
     case Format::kBmp:
-      return DecodeBmp(bytes);
+      return DecodeBmp(bytes, limits);
   }
   return absl::InternalError("unknown image format");
+}
+
+absl::StatusOr<Format> CheckFormat(absl::string_view bytes, const DecodeLimits& limits) {
+  if (bytes.empty()) return BadImage("empty: no bytes were sent");
+  if (static_cast<int64_t>(bytes.size()) > limits.max_bytes) {
+    return BadImage(
+        absl::StrCat(bytes.size(), " bytes; at most ", limits.max_bytes, " are accepted: make the picture smaller"));
+  }
+  const std::optional<Format> format = FormatOf(bytes);
+  if (!format.has_value()) return UnknownFormat(bytes);
+  return *format;
 }
 
 }  // namespace
@@ -121,22 +133,16 @@ absl::string_view FormatName(Format format) {
 }
 
 absl::StatusOr<Header> ReadHeader(absl::string_view bytes, const DecodeLimits& limits) {
-  if (bytes.empty()) return BadImage("empty: no bytes were sent");
-  if (static_cast<int64_t>(bytes.size()) > limits.max_bytes) {
-    return BadImage(
-        absl::StrCat(bytes.size(), " bytes; at most ", limits.max_bytes, " are accepted: make the picture smaller"));
-  }
-  const std::optional<Format> format = FormatOf(bytes);
-  if (!format.has_value()) return UnknownFormat(bytes);
-  ASSIGN_OR_RETURN(const Size size, SizeOf(*format, bytes));
+  ASSIGN_OR_RETURN(const Format format, CheckFormat(bytes, limits));
+  ASSIGN_OR_RETURN(const Size size, SizeOf(format, bytes));
   RETURN_IF_ERROR(CheckSize(size, limits));
-  return Header{.format = *format, .height = static_cast<int>(size.height), .width = static_cast<int>(size.width)};
+  return Header{.format = format, .height = static_cast<int>(size.height), .width = static_cast<int>(size.width)};
 }
 
-absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits) {
+absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits, const MinimumSize& minimum) {
   return StatusFromThrow(absl::StatusCode::kInvalidArgument, "decode image", [&]() -> absl::StatusOr<Image> {
-    ASSIGN_OR_RETURN(const Header header, ReadHeader(bytes, limits));
-    ASSIGN_OR_RETURN(Decoded decoded, Decode(header.format, bytes, limits));
+    ASSIGN_OR_RETURN(const Format format, CheckFormat(bytes, limits));
+    ASSIGN_OR_RETURN(Decoded decoded, Decode(format, bytes, limits, minimum));
     return Upright(std::move(decoded.image), decoded.orientation);
   });
 }

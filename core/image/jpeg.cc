@@ -110,15 +110,24 @@ void RgbFromCmyk(const uint8_t* cmyk, int width, bool inverted, uint8_t* rgb) {
   }
 }
 
-// `cmyk_row` has width * 4 bytes, `pixels` height * width * 3.
-bool TryDecode(Session& session, uint8_t* cmyk_row, uint8_t* pixels) {
+// Then the output's size is known. A progressive picture is read whole here, as coefficients.
+bool TryStart(Session& session, unsigned reduction) {
   if (setjmp(session.escape) != 0) return false;
   jpeg_decompress_struct& jpeg = session.jpeg;
   jpeg.progress = &session.progress;
   jpeg.out_color_space = IsCmyk(session) ? JCS_CMYK : JCS_RGB;
   jpeg.dct_method = JDCT_ISLOW;
   jpeg.do_fancy_upsampling = TRUE;
+  jpeg.scale_num = 1;
+  jpeg.scale_denom = reduction;
   jpeg_start_decompress(&jpeg);
+  return true;
+}
+
+// `cmyk_row` has output width * 4 bytes, `pixels` output height * width * 3.
+bool TryDecode(Session& session, uint8_t* cmyk_row, uint8_t* pixels) {
+  if (setjmp(session.escape) != 0) return false;
+  jpeg_decompress_struct& jpeg = session.jpeg;
   while (jpeg.output_scanline < jpeg.output_height) {
     uint8_t* target = pixels + size_t{jpeg.output_scanline} * jpeg.output_width * 3;
     uint8_t* row = IsCmyk(session) ? cmyk_row : target;
@@ -153,6 +162,22 @@ int OrientationIn(const Session& session) {
   return 1;
 }
 
+// The upright minimum as the file's rows and columns see it.
+MinimumSize Stored(const MinimumSize& minimum, int orientation) {
+  return SwapsSides(orientation) ? MinimumSize{.height = minimum.width, .width = minimum.height} : minimum;
+}
+
+// libjpeg-turbo's fast ones: its other eighths have no SIMD.
+unsigned ReductionOf(const Size& size, const MinimumSize& minimum) {
+  for (const int reduction : {8, 4, 2}) {
+    const auto reduced = [&](int64_t side) { return (side + reduction - 1) / reduction; };
+    if (reduced(size.height) >= minimum.height && reduced(size.width) >= minimum.width) {
+      return static_cast<unsigned>(reduction);
+    }
+  }
+  return 1;
+}
+
 }  // namespace
 
 absl::StatusOr<Size> JpegSize(absl::string_view bytes) {
@@ -161,17 +186,21 @@ absl::StatusOr<Size> JpegSize(absl::string_view bytes) {
   return SizeOf(session);
 }
 
-absl::StatusOr<Decoded> DecodeJpeg(absl::string_view bytes, const DecodeLimits& limits) {
+absl::StatusOr<Decoded> DecodeJpeg(absl::string_view bytes, const DecodeLimits& limits, const MinimumSize& minimum) {
   Session session;
   RETURN_IF_ERROR(ReadJpegHeader(bytes, session));
-  const Size size = SizeOf(session);
+  RETURN_IF_ERROR(CheckSize(SizeOf(session), limits));
   // A progressive picture's coefficients: 2 bytes for each of at most 4 components, and room for tables and rows.
   session.jpeg.mem->max_memory_to_use = limits.max_pixels * 8 + (16 << 20);
   session.max_scans = limits.max_jpeg_scans;
-  Decoded decoded{.image = {.height = static_cast<int>(size.height), .width = static_cast<int>(size.width)},
-                  .orientation = OrientationIn(session)};
-  decoded.image.pixels.resize(static_cast<size_t>(size.height * size.width) * 3);
-  std::vector<uint8_t> cmyk_row(IsCmyk(session) ? static_cast<size_t>(size.width) * 4 : 0);
+  const int orientation = OrientationIn(session);
+  if (!TryStart(session, ReductionOf(SizeOf(session), Stored(minimum, orientation)))) return Damaged(session);
+  const size_t height = session.jpeg.output_height, width = session.jpeg.output_width;
+  Decoded decoded{.image = {.height = static_cast<int>(height),
+                            .width = static_cast<int>(width),
+                            .pixels = std::vector<uint8_t>(height * width * 3)},
+                  .orientation = orientation};
+  std::vector<uint8_t> cmyk_row(IsCmyk(session) ? width * 4 : 0);
   if (!TryDecode(session, cmyk_row.data(), decoded.image.pixels.data())) return Damaged(session);
   return decoded;
 }

@@ -64,9 +64,13 @@ int ExifOrientation(absl::string_view exif) {
   return 1;
 }
 
+bool SwapsSides(int orientation) {
+  return orientation >= 5 && orientation <= 8;
+}
+
 Image Upright(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
-  const bool turned = orientation >= 5;
+  const bool turned = SwapsSides(orientation);
   Image upright{.height = turned ? image.width : image.height,
                 .width = turned ? image.height : image.width,
                 .pixels = std::vector<uint8_t>(image.pixels.size())};

@@ -10,6 +10,9 @@ namespace graft::image {
 // 1, as stored, for whatever is absent, damaged or out of range: bad metadata does not spoil a good photo.
 int ExifOrientation(absl::string_view exif);
 
+// Whether the upright picture's height is the stored one's width.
+bool SwapsSides(int orientation);
+
 // The picture turned and mirrored so that it stands upright. Source: EXIF 2.32, tag 0x0112.
 Image Upright(Image image, int orientation);
 

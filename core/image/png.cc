@@ -58,8 +58,9 @@ absl::StatusOr<Size> PngSize(absl::string_view bytes) {
   return Size{.height = Big32(header.data, 4), .width = Big32(header.data, 0)};
 }
 
-absl::StatusOr<Decoded> DecodePng(absl::string_view bytes) {
+absl::StatusOr<Decoded> DecodePng(absl::string_view bytes, const DecodeLimits& limits) {
   ASSIGN_OR_RETURN(const Size size, PngSize(bytes));
+  RETURN_IF_ERROR(CheckSize(size, limits));
   ASSIGN_OR_RETURN(const Essence essence, EssenceOf(bytes));
   ASSIGN_OR_RETURN(Image image, DecodeWithOpenCv(essence.png, size));
   return Decoded{std::move(image), essence.orientation};

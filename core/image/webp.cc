@@ -149,9 +149,10 @@ absl::StatusOr<Size> WebpSize(absl::string_view bytes) {
   return CanvasSize(first);
 }
 
-absl::StatusOr<Decoded> DecodeWebp(absl::string_view bytes) {
+absl::StatusOr<Decoded> DecodeWebp(absl::string_view bytes, const DecodeLimits& limits) {
   ASSIGN_OR_RETURN(const absl::string_view chunks, ChunksOf(bytes));
   ASSIGN_OR_RETURN(const Frame frame, FirstFrame(chunks));
+  RETURN_IF_ERROR(CheckSize(frame.canvas, limits));
   ASSIGN_OR_RETURN(Image image, DecodeWithOpenCv(PlainFile(frame.picture), frame.size));
   return Decoded{OnCanvas(std::move(image), frame), OrientationIn(chunks)};
 }

@@ -18,8 +18,9 @@ absl::Status Validate(const PreprocessSpec& spec) {
   if (spec.resize != "bilinear") {
     return InvalidField("preprocess.resize", absl::StrCat("unknown resize \"", spec.resize, "\"; known: bilinear"));
   }
-  if (spec.decode != "full") {
-    return InvalidField("preprocess.decode", absl::StrCat("unknown decode \"", spec.decode, "\"; known: full"));
+  if (spec.decode != kScaledDecode && spec.decode != kFullDecode) {
+    return InvalidField("preprocess.decode", absl::StrCat("unknown decode \"", spec.decode,
+                                                          "\"; known: ", kScaledDecode, ", ", kFullDecode));
   }
   return absl::OkStatus();
 }
@@ -33,7 +34,9 @@ std::string KeyOf(const PreprocessSpec& spec) {
 absl::StatusOr<std::vector<uint8_t>> ToInput(absl::string_view encoded, const PreprocessSpec& spec,
                                              const image::DecodeLimits& limits) {
   RETURN_IF_ERROR(Validate(spec));
-  ASSIGN_OR_RETURN(const image::Image decoded, image::DecodeImage(encoded, limits));
+  image::MinimumSize minimum;
+  if (spec.decode == kScaledDecode) minimum = {.height = spec.height, .width = spec.width};
+  ASSIGN_OR_RETURN(const image::Image decoded, image::DecodeImage(encoded, limits, minimum));
   std::vector<uint8_t> input(static_cast<size_t>(spec.height) * static_cast<size_t>(spec.width) * 3);
   image::ResizeBilinear(decoded, spec.height, spec.width, absl::MakeSpan(input));
   return input;

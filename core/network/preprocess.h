@@ -11,12 +11,16 @@
 
 namespace graft::network {
 
+// JPEG reduced in the DCT as far as the input's size allows (image::DecodeImage), or decoded at full size.
+inline constexpr char kScaledDecode[] = "scaled";
+inline constexpr char kFullDecode[] = "full";
+
 // Stored with every model version; scaling and normalisation live inside the network.
 struct PreprocessSpec {
   int height = 224;
   int width = 224;
   std::string resize = "bilinear";  // stretched, bilinear, no antialias (Keras' default)
-  std::string decode = "full";      // exact full-size decode
+  std::string decode = kScaledDecode;
 };
 
 // A stable text of the spec, part of the feature cache's key.

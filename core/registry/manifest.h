@@ -15,7 +15,7 @@ struct ManifestPreprocess {
   int height = 224;
   int width = 224;
   std::string resize = "bilinear";
-  std::string decode = "full";
+  std::string decode = "scaled";
   std::string normalization;  // "minus_one_to_one" or "imagenet"; lives inside the network
   bool operator==(const ManifestPreprocess&) const = default;
 };

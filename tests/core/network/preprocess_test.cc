@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 
 #include "core/image/resize.h"
 #include "core/network/backbone_catalog.h"
@@ -32,11 +33,25 @@ TEST(ToInputTest, DefaultIsTheArticlesInputSize) {
   EXPECT_EQ(input.size(), 224u * 224u * 3u);
 }
 
+TEST(ToInputTest, ScaledIsTheReducedPictureAndFullTheWholeOneStretched) {
+  const std::string photo = Encode(Gradient(240, 320), ".jpg");
+  for (const auto& [decode, minimum] : {std::pair{kScaledDecode, image::MinimumSize{.height = 48, .width = 32}},
+                                        std::pair{kFullDecode, image::MinimumSize{}}}) {
+    ASSERT_OK_AND_ASSIGN(const image::Image decoded, image::DecodeImage(photo, {}, minimum));
+    std::vector<uint8_t> expected(48 * 32 * 3);
+    image::ResizeBilinear(decoded, 48, 32, absl::MakeSpan(expected));
+    ASSERT_OK_AND_ASSIGN(const std::vector<uint8_t> input,
+                         ToInput(photo, {.height = 48, .width = 32, .decode = decode}, {}));
+    EXPECT_EQ(input, expected) << decode;
+  }
+}
+
 TEST(ToInputTest, RefusesWhatItDoesNotKnow) {
   const std::string photo = Encode(Gradient(9, 9), ".png");
   constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(ToInput(photo, {.resize = "bicubic"}, {}), StatusIs(kInvalid, HasSubstr("bicubic")));
-  EXPECT_THAT(ToInput(photo, {.decode = "half"}, {}), StatusIs(kInvalid, HasSubstr("half")));
+  EXPECT_THAT(ToInput(photo, {.decode = "half"}, {}),
+              StatusIs(kInvalid, HasSubstr("unknown decode \"half\"; known: scaled, full")));
   EXPECT_THAT(ToInput(photo, {.height = 0}, {}), StatusIs(kInvalid, HasSubstr("0x224")));
   EXPECT_THAT(ToInput("not a picture", {}, {}), StatusIs(kInvalid, HasSubstr("accepted are")));
   EXPECT_THAT(ToInput(photo, {}, {.max_pixels = 80}), StatusIs(kInvalid, HasSubstr("at most 80")));
@@ -46,7 +61,7 @@ TEST(PreprocessSpecTest, EveryFieldChangesTheKey) {
   const std::set<std::string> keys = {KeyOf({}), KeyOf({.height = 225}), KeyOf({.width = 225}),
                                       KeyOf({.resize = "other"}), KeyOf({.decode = "other"})};
   EXPECT_EQ(keys.size(), 5u);
-  EXPECT_EQ(KeyOf({}), "224x224,resize=bilinear,decode=full");
+  EXPECT_EQ(KeyOf({}), "224x224,resize=bilinear,decode=scaled");
 }
 
 TEST(BackboneCatalogTest, FactsAreThoseOfKerasApplications) {
