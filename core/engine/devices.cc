@@ -65,8 +65,16 @@ void ConfigureThreads(int threads) {
   torch::set_num_interop_threads(1);
 }
 
-std::string EngineId(const std::string& device) {
-  return absl::StrCat("libtorch-", TORCH_VERSION, "/", device.substr(0, device.find(':')), "/f32");
+absl::string_view NameOf(Precision precision) {
+  return precision == Precision::kBf16 ? "bf16" : "f32";
+}
+
+std::string EngineId(const std::string& device, Precision precision) {
+  return absl::StrCat("libtorch-", TORCH_VERSION, "/", device.substr(0, device.find(':')), "/", NameOf(precision));
+}
+
+bool SupportsPrecision(const std::string& device, Precision precision) {
+  return FindDevice(device).ok() && precision == Precision::kF32;
 }
 
 std::vector<std::pair<std::string, std::string>> LibraryVersions() {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
 #include "core/engine/devices.h"
@@ -23,17 +24,18 @@ namespace {
 // Large enough to fill a GPU with these networks, small enough that a lone photo's padding costs little.
 constexpr int kCudaBucket = 32;
 
-// This thread's LibTorch operations run on this thread alone while the object lives. OpenMP's thread count belongs to
-// the calling thread, so other threads' forward passes and head training keep theirs; at::set_num_threads would also
+// This thread's LibTorch operations use this many cores while the object lives. OpenMP's thread count belongs to the
+// calling thread, so other threads' forward passes and head training keep theirs; at::set_num_threads would also
 // change what threads that start later get.
-class OneThread {
+class ThreadShare {
  public:
-  OneThread() : before_(at::get_num_threads()) {  // LibTorch sets up the thread at the first question, undoing ours
-    omp_set_num_threads(1);
+  explicit ThreadShare(int threads)
+      : before_(at::get_num_threads()) {  // LibTorch sets up the thread at the first question, undoing ours
+    omp_set_num_threads(threads);
   }
-  ~OneThread() { omp_set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
+  ~ThreadShare() { omp_set_num_threads(before_); }
+  ThreadShare(const ThreadShare&) = delete;
+  ThreadShare& operator=(const ThreadShare&) = delete;
 
  private:
   const int before_;
@@ -65,14 +67,15 @@ class PixelTable {
 
 class TorchEngine : public Engine {
  public:
-  TorchEngine(network::BackboneFacts facts, Plan plan, torch::Device device)
+  TorchEngine(network::BackboneFacts facts, Plan plan, torch::Device device, const EngineTarget& target)
       : facts_(std::move(facts)),
         plan_(std::move(plan)),
         device_(device),
-        id_(EngineId(device.str())),
+        threads_(target.threads),
+        id_(EngineId(target.device, target.precision)),
         pixels_(facts_.normalization) {}
 
-  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features) override {
+  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features, Cores cores) override {
     const size_t pixels = ImageBytes(), dimension = static_cast<size_t>(facts_.feature_dimension);
     if (count < 0 || images.size() != pixels * static_cast<size_t>(count) ||
         features.size() != dimension * static_cast<size_t>(count)) {
@@ -87,7 +90,7 @@ class TorchEngine : public Engine {
         const auto rows = static_cast<size_t>(std::min(step, count - first));
         const auto at = static_cast<size_t>(first);
         const auto input = images.subspan(at * pixels, rows * pixels);
-        const torch::Tensor result = device_.is_cpu() ? RunOnCpu(input) : RunBucket(input);
+        const torch::Tensor result = device_.is_cpu() ? RunOnCpu(input, cores) : RunBucket(input);
         std::memcpy(features.data() + at * dimension, result.const_data_ptr(), rows * dimension * sizeof(float));
       }
     });
@@ -96,6 +99,7 @@ class TorchEngine : public Engine {
   const network::BackboneFacts& facts() const override { return facts_; }
   int preferred_batch() const override { return device_.is_cpu() ? 1 : kCudaBucket; }
   const std::string& id() const override { return id_; }
+  int64_t bytes() const override { return facts_.parameters * static_cast<int64_t>(sizeof(float)); }
 
  private:
   size_t ImageBytes() const {
@@ -103,8 +107,9 @@ class TorchEngine : public Engine {
     return size * size * 3;
   }
 
-  torch::Tensor RunOnCpu(absl::Span<const uint8_t> image) const {
-    const OneThread one_thread;
+  torch::Tensor RunOnCpu(absl::Span<const uint8_t> image, Cores cores) {
+    const absl::MutexLockMaybe lock(cores == Cores::kAll ? &turn_ : nullptr);
+    const ThreadShare share(cores == Cores::kAll ? threads_ : 1);
     const int size = facts_.input_size;
     torch::Tensor input = torch::empty({1, size, size, 3});
     pixels_.Normalize(image, input.mutable_data_ptr<float>());
@@ -122,8 +127,10 @@ class TorchEngine : public Engine {
   const network::BackboneFacts facts_;
   const Plan plan_;
   const torch::Device device_;
+  const int threads_;
   const std::string id_;
   const PixelTable pixels_;
+  absl::Mutex turn_;  // of passes that use all cores
 };
 
 // Float32 as the CPU computes it, and the same algorithm every time.
@@ -134,21 +141,31 @@ void MakeCudaExact() {
   at::globalContext().setBenchmarkCuDNN(false);
 }
 
+absl::Status CheckTarget(const EngineTarget& target) {
+  if (target.threads < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("engine: ", target.threads, " threads; give it at least one"));
+  }
+  if (SupportsPrecision(target.device, target.precision)) return absl::OkStatus();
+  return PreconditionFailed(target.device, absl::StrCat("does not compute in ", NameOf(target.precision)));
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const weights::StoredWeights& weights, const std::string& device) {
+absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const weights::StoredWeights& weights,
+                                                     const EngineTarget& target) {
   ASSIGN_OR_RETURN(const network::BackboneFacts facts, network::FindBackbone(weights.backbone));
   ASSIGN_OR_RETURN(const network::Architecture architecture, network::FindArchitecture(weights.backbone));
-  ASSIGN_OR_RETURN(const torch::Device target, FindDevice(device));
+  ASSIGN_OR_RETURN(const torch::Device device, FindDevice(target.device));
+  RETURN_IF_ERROR(CheckTarget(target));
   ASSIGN_OR_RETURN(const weights::Safetensors file, weights::Safetensors::Load(weights.path, weights.sha256));
   const auto tensors = network::BindTensors(architecture, file);
   if (!tensors.ok()) return WithContext(tensors.status(), absl::StrCat("load ", weights.backbone));
   return network::StatusFromThrow(absl::StatusCode::kInternal, absl::StrCat("load ", weights.backbone), [&] {
     const c10::InferenceMode inference_mode;
     // oneDNN's weight layouts depend on the thread count: packed under another one, every pass would reorder them.
-    const OneThread one_thread;
-    if (target.is_cuda()) MakeCudaExact();
-    return std::unique_ptr<Engine>(new TorchEngine(facts, Plan(architecture, *tensors, target), target));
+    const ThreadShare one_thread(1);
+    if (device.is_cuda()) MakeCudaExact();
+    return std::unique_ptr<Engine>(new TorchEngine(facts, Plan(architecture, *tensors, device), device, target));
   });
 }
 

@@ -98,7 +98,7 @@ class Computation {
       images.insert(images.end(), image.begin(), image.end());
     }
     group.values.resize(static_cast<size_t>(group.count) * engine_.facts().feature_dimension);
-    return engine_.Run(images, group.count, absl::MakeSpan(group.values));
+    return engine_.Run(images, group.count, absl::MakeSpan(group.values), engine::Cores::kOne);
   }
 
   absl::StatusOr<std::vector<uint8_t>> Load(const std::string& digest) {

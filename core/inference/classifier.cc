@@ -70,7 +70,8 @@ class ClassifierImpl : public Classifier {
                [](RequestPointer request) {
                  request->done(absl::DeadlineExceededError("the deadline passed while the request waited"));
                }),
-        trunks_(std::make_unique<TrunkCache>(options_.weights_root, options_.device, options_.create_engine)) {
+        trunks_(std::make_unique<TrunkCache>(options_.weights_root, options_.device, options_.threads,
+                                             options_.create_engine)) {
     for (int i = 0; i < options_.threads; ++i) lanes_.push_back(NamedThread("classify", [this] { ServeRequests(); }));
   }
 
@@ -172,7 +173,7 @@ class ClassifierImpl : public Classifier {
     RETURN_IF_ERROR(CheckWanted(request.call));
 
     std::vector<float> features(static_cast<size_t>(request.head->dimension));
-    RETURN_IF_ERROR(request.trunk->Run(input, 1, absl::MakeSpan(features)));
+    RETURN_IF_ERROR(request.trunk->Run(input, 1, absl::MakeSpan(features), engine::Cores::kOne));
     const int top_k = request.call.top_k == 0 ? kDefaultTopK : request.call.top_k;
     Classification result{.model_version = request.head->model_version,
                           .predictions = Predict(*request.head, features, top_k)};

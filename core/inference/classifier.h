@@ -15,7 +15,8 @@
 
 namespace graft::engine {
 class Engine;
-}
+struct EngineTarget;
+}  // namespace graft::engine
 namespace graft::weights {
 struct StoredWeights;
 }
@@ -23,7 +24,7 @@ struct StoredWeights;
 namespace graft::inference {
 
 using EngineFactory = std::function<absl::StatusOr<std::unique_ptr<engine::Engine>>(
-    const weights::StoredWeights& weights, const std::string& device)>;
+    const weights::StoredWeights& weights, const engine::EngineTarget& target)>;
 
 struct Prediction {
   std::string label;

@@ -17,9 +17,10 @@ constexpr int kMaxWaitingLoads = 64;
 
 }  // namespace
 
-TrunkCache::TrunkCache(std::string weights_root, std::string device, EngineFactory create_engine)
+TrunkCache::TrunkCache(std::string weights_root, std::string device, int threads, EngineFactory create_engine)
     : weights_root_(std::move(weights_root)),
       device_(std::move(device)),
+      threads_(threads),
       create_engine_(create_engine ? std::move(create_engine) : EngineFactory(engine::CreateEngine)),
       loader_(std::make_unique<ThreadPool>("trunk-loader", 1, kMaxWaitingLoads)) {}
 
@@ -66,7 +67,8 @@ absl::StatusOr<TrunkCache::Trunk> TrunkCache::CreateTrunk(const std::string& bac
   absl::StatusOr<Trunk> trunk =
       StatusFromThrow(absl::StatusCode::kInternal, "create engine", [&]() -> absl::StatusOr<Trunk> {
         ASSIGN_OR_RETURN(const weights::StoredWeights stored, weights::FindWeights(weights_root_, backbone, sha256));
-        ASSIGN_OR_RETURN(std::unique_ptr<engine::Engine> engine, create_engine_(stored, device_));
+        ASSIGN_OR_RETURN(std::unique_ptr<engine::Engine> engine,
+                         create_engine_(stored, {.device = device_, .threads = threads_}));
         return Trunk(std::move(engine));
       });
   if (trunk.ok()) return trunk;

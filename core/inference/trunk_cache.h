@@ -23,7 +23,7 @@ class TrunkCache {
   using Trunk = std::shared_ptr<engine::Engine>;
   using Waiter = std::function<void(const absl::StatusOr<Trunk>&)>;
 
-  TrunkCache(std::string weights_root, std::string device, EngineFactory create_engine);
+  TrunkCache(std::string weights_root, std::string device, int threads, EngineFactory create_engine);
   // Ends the loads that were asked for, and answers their waiters.
   ~TrunkCache();
 
@@ -43,6 +43,7 @@ class TrunkCache {
 
   const std::string weights_root_;
   const std::string device_;
+  const int threads_;
   const EngineFactory create_engine_;
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);  // by weights digest

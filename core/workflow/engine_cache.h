@@ -14,9 +14,9 @@ namespace graft::workflow {
 
 // Where engines come from.
 struct EngineFactory {
-  std::function<std::string(const std::string& device)> id = engine::EngineId;
+  std::function<std::string(const std::string& device, engine::Precision precision)> id = engine::EngineId;
   std::function<absl::StatusOr<std::unique_ptr<engine::Engine>>(const weights::StoredWeights& weights,
-                                                                const std::string& device)>
+                                                                const engine::EngineTarget& target)>
       create = engine::CreateEngine;
 };
 
@@ -25,13 +25,15 @@ class EngineCache {
  public:
   explicit EngineCache(EngineFactory factory = {}) : factory_(std::move(factory)) {}
 
-  std::string IdOn(const std::string& device) const { return factory_.id(device); }
+  std::string IdOf(const std::string& device, engine::Precision precision) const {
+    return factory_.id(device, precision);
+  }
   // Valid until the next Get. Errors of engine::CreateEngine.
-  absl::StatusOr<engine::Engine*> Get(const weights::StoredWeights& weights, const std::string& device);
+  absl::StatusOr<engine::Engine*> Get(const weights::StoredWeights& weights, const engine::EngineTarget& target);
 
  private:
   const EngineFactory factory_;
-  std::string loaded_;  // weights digest and device of `engine_`
+  std::string loaded_;  // weights digest and target of `engine_`
   std::unique_ptr<engine::Engine> engine_;
 };
 

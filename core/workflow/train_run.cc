@@ -21,6 +21,7 @@ using jobs::FailureType;
 using jobs::State;
 
 constexpr char kCpu[] = "cpu";
+constexpr engine::Precision kPrecision = engine::Precision::kF32;
 
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
   const bool resolved = spec.epochs && spec.patience && spec.batch_size && spec.learning_rate && spec.train_fraction &&
@@ -130,7 +131,8 @@ absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inpu
   std::vector<std::string> digests;
   for (const dataset::Example& example : inputs.examples) digests.push_back(example.sha256);
   const auto load_engine = [&]() -> absl::StatusOr<engine::Engine*> {
-    absl::StatusOr<engine::Engine*> engine = resources_.engines->Get(inputs.weights, spec_.device);
+    absl::StatusOr<engine::Engine*> engine = resources_.engines->Get(
+        inputs.weights, {.device = spec_.device, .precision = kPrecision, .threads = resources_.threads});
     if (engine.ok()) return engine;
     const bool damaged = absl::IsDataLoss(engine.status()) || absl::IsNotFound(engine.status());
     return BlameOn(damaged ? FailureType::kConfig : FailureType::kDevice, engine.status());
@@ -146,7 +148,7 @@ absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inpu
   return resources_.features->GetOrCompute({.digests = digests,
                                             .preprocess = inputs.preprocess,
                                             .weights_sha256 = inputs.weights.sha256,
-                                            .engine_id = resources_.engines->IdOn(spec_.device),
+                                            .engine_id = resources_.engines->IdOf(spec_.device, kPrecision),
                                             .dimension = inputs.backbone.feature_dimension,
                                             .engine = load_engine,
                                             .blobs = resources_.blobs,
@@ -245,7 +247,7 @@ absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, const jobs:
       .spec_json = jobs::ToJson(spec_),
       .result_json = jobs::ToJson(result)};
   for (const auto& [library, version] : engine::LibraryVersions()) manifest.library_versions[library] = version;
-  manifest.library_versions["engine"] = resources_.engines->IdOn(spec_.device);
+  manifest.library_versions["engine"] = resources_.engines->IdOf(spec_.device, kPrecision);
   return registry::ToJson(manifest);
 }
 

@@ -17,7 +17,7 @@ class FakeEngine : public engine::Engine {
   explicit FakeEngine(network::BackboneFacts facts, int preferred_batch = 1)
       : facts_(std::move(facts)), preferred_batch_(preferred_batch) {}
 
-  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features) override {
+  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features, engine::Cores) override {
     ++runs_;
     images_ += count;
     largest_batch_ = std::max(largest_batch_.load(), count);
@@ -32,6 +32,7 @@ class FakeEngine : public engine::Engine {
   const network::BackboneFacts& facts() const override { return facts_; }
   int preferred_batch() const override { return preferred_batch_; }
   const std::string& id() const override { return id_; }
+  int64_t bytes() const override { return facts_.parameters * static_cast<int64_t>(sizeof(float)); }
 
   int images() const { return images_; }  // since it was made
   int runs() const { return runs_; }

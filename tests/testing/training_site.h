@@ -26,8 +26,8 @@ class TrainingSite {
 
   // With fake engines, which it counts.
   void Open() {
-    Open({.id = [](const std::string&) { return std::string("fake-1/cpu/f32"); },
-          .create = [this](const weights::StoredWeights&, const std::string&) { return MakeEngine(); }});
+    Open({.id = [](const std::string&, engine::Precision) { return std::string("fake-1/cpu/f32"); },
+          .create = [this](const weights::StoredWeights&, const engine::EngineTarget&) { return MakeEngine(); }});
   }
   void Open(workflow::EngineFactory factory) {
     ASSERT_OK_AND_ASSIGN(database_, store::Database::Open(folder_ / "graft.db"));

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <cmath>
 #include <random>
 #include <thread>
 
@@ -32,13 +34,13 @@ class EngineTest : public ::testing::TestWithParam<const char*> {
     const auto shapes = network::ExpectedTensors(architecture);
     const std::string bytes = testing::SerializeFloats(shapes, testing::RandomValues(shapes));
     ASSERT_OK_AND_ASSIGN(stored_, weights::PutWeights(folder_.path(), GetParam(), bytes, "random", "none"));
-    ASSERT_OK_AND_ASSIGN(engine_, CreateEngine(stored_, "cpu"));
+    ASSERT_OK_AND_ASSIGN(engine_, CreateEngine(stored_, {.threads = 2}));
   }
 
-  std::vector<float> Run(absl::Span<const uint8_t> images) {
+  std::vector<float> Run(absl::Span<const uint8_t> images, Cores cores = Cores::kOne) {
     const size_t count = images.size() / kImageBytes;
     std::vector<float> features(count * static_cast<size_t>(engine_->facts().feature_dimension), -1.0F);
-    EXPECT_OK(engine_->Run(images, static_cast<int>(count), absl::MakeSpan(features)));
+    EXPECT_OK(engine_->Run(images, static_cast<int>(count), absl::MakeSpan(features), cores));
     return features;
   }
 
@@ -64,6 +66,30 @@ TEST_P(EngineTest, RowsDoNotDependOnTheirCompany) {
     const auto row = together.begin() + static_cast<ptrdiff_t>(i * dimension);
     EXPECT_EQ(alone[i], std::vector<float>(row, row + static_cast<ptrdiff_t>(dimension))) << "image " << i;
   }
+}
+
+TEST_P(EngineTest, AllCoresComputeTheSameNetwork) {
+  const std::vector<uint8_t> images = RandomImages(2);
+  const std::vector<float> one = Run(images, Cores::kOne);
+  const std::vector<float> all = Run(images, Cores::kAll);
+  float largest = 0, difference = 0;
+  for (size_t i = 0; i < one.size(); ++i) {
+    largest = std::max(largest, std::abs(one[i]));
+    difference = std::max(difference, std::abs(one[i] - all[i]));
+  }
+  EXPECT_LT(difference / largest, 1e-3F);  // rounding, in another order
+}
+
+TEST_P(EngineTest, BytesCoverTheWeights) {
+  EXPECT_GE(engine_->bytes(), engine_->facts().parameters * 4);
+}
+
+TEST_P(EngineTest, PrecisionThatTheDeviceLacksIsRefused) {
+  EXPECT_TRUE(SupportsPrecision("cpu", Precision::kF32));
+  EXPECT_FALSE(SupportsPrecision("cuda:99", Precision::kF32));
+  if (SupportsPrecision("cpu", Precision::kBf16)) GTEST_SKIP() << "this processor has bfloat16";
+  EXPECT_THAT(CreateEngine(stored_, {.precision = Precision::kBf16}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("bf16")));
 }
 
 // Against float64: random weights on noise are ill-conditioned (EfficientNetV2-B0 in plain float32 is 4e-4 from
@@ -101,23 +127,29 @@ TEST_P(EngineTest, CallersThreadsKeepTheirThreadCount) {
 TEST_P(EngineTest, BuffersOfTheWrongSizeAreRefused) {
   std::vector<uint8_t> images(kImageBytes);
   std::vector<float> features(7);
-  EXPECT_THAT(engine_->Run(images, 1, absl::MakeSpan(features)), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(engine_->Run(images, -1, absl::MakeSpan(features)), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_OK(engine_->Run({}, 0, {}));
+  EXPECT_THAT(engine_->Run(images, 1, absl::MakeSpan(features), Cores::kOne),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(engine_->Run(images, -1, absl::MakeSpan(features), Cores::kOne),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_OK(engine_->Run({}, 0, {}, Cores::kOne));
 }
 
 TEST_P(EngineTest, IdIsKnownBeforehand) {
-  EXPECT_EQ(engine_->id(), EngineId("cpu"));
-  EXPECT_EQ(EngineId("cuda:0"), EngineId("cuda:1"));
-  EXPECT_NE(EngineId("cuda:0"), EngineId("cpu"));
+  EXPECT_EQ(engine_->id(), EngineId("cpu", Precision::kF32));
+  EXPECT_EQ(EngineId("cuda:0", Precision::kF32), EngineId("cuda:1", Precision::kF32));
+  EXPECT_NE(EngineId("cuda:0", Precision::kF32), EngineId("cuda:0", Precision::kBf16));
+  EXPECT_NE(EngineId("cuda:0", Precision::kF32), EngineId("cpu", Precision::kF32));
 }
 
 TEST_P(EngineTest, DamagedWeightsAndUnknownDevicesAreRefused) {
-  EXPECT_THAT(CreateEngine(stored_, "tpu:0"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tpu:0")));
-  EXPECT_THAT(CreateEngine(stored_, "cuda:99"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(CreateEngine(stored_, {.device = "tpu:0"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tpu:0")));
+  EXPECT_THAT(CreateEngine(stored_, {.device = "cuda:99"}), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(CreateEngine(stored_, {.threads = 0}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("threads")));
   weights::StoredWeights other = stored_;
   other.sha256 = std::string(64, '0');
-  EXPECT_THAT(CreateEngine(other, "cpu"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr(stored_.sha256)));
+  EXPECT_THAT(CreateEngine(other, {}), StatusIs(absl::StatusCode::kDataLoss, HasSubstr(stored_.sha256)));
 }
 
 }  // namespace

@@ -24,13 +24,14 @@ TEST_P(EngineParityTest, FeaturesAreKerasFeatures) {
   const testing::TemporaryFolder folder;
   ASSERT_OK_AND_ASSIGN(const auto golden, weights::Safetensors::Load(golden_path, ""));
   ASSERT_OK_AND_ASSIGN(const auto stored, server::ImportWeights(folder.path(), GetParam().backbone, weights_path));
-  ASSERT_OK_AND_ASSIGN(const auto engine, CreateEngine(stored, "cpu"));
+  ASSERT_OK_AND_ASSIGN(const auto engine, CreateEngine(stored, {.device = "cpu"}));
 
   const absl::string_view images = golden.tensors().at("images_u8_nhwc").data;
   const absl::string_view expected_bytes = golden.tensors().at(GetParam().features).data;
   std::vector<float> expected(expected_bytes.size() / sizeof(float)), features(expected.size());
   std::memcpy(expected.data(), expected_bytes.data(), expected_bytes.size());
-  ASSERT_OK(engine->Run({reinterpret_cast<const uint8_t*>(images.data()), images.size()}, 8, absl::MakeSpan(features)));
+  ASSERT_OK(engine->Run({reinterpret_cast<const uint8_t*>(images.data()), images.size()}, 8, absl::MakeSpan(features),
+                        Cores::kOne));
   float largest = 0, error = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     largest = std::max(largest, std::abs(expected[i]));

@@ -36,7 +36,7 @@ class FakeEngine : public engine::Engine {
         gate_(gate),
         entered_(entered) {}
 
-  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features) override {
+  absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features, engine::Cores) override {
     if (entered_ != nullptr && !entered_->HasBeenNotified()) entered_->Notify();
     if (gate_ != nullptr) gate_->WaitForNotification();
     for (int i = 0; i < kDimension; ++i) features[i] = static_cast<float>(images[i]) / 255;
@@ -45,6 +45,7 @@ class FakeEngine : public engine::Engine {
   const network::BackboneFacts& facts() const override { return facts_; }
   int preferred_batch() const override { return 1; }
   const std::string& id() const override { return facts_.name; }
+  int64_t bytes() const override { return 1; }
 
  private:
   const network::BackboneFacts facts_;
@@ -82,7 +83,7 @@ class ClassifierTest : public ::testing::Test {
       weights_sha256_[backbone] = stored.sha256;
     }
     options_.weights_root = folder_ / "weights";
-    options_.create_engine = [this](const weights::StoredWeights& weights, const std::string&) {
+    options_.create_engine = [this](const weights::StoredWeights& weights, const engine::EngineTarget&) {
       return CreateFake(weights);
     };
   }
@@ -309,7 +310,7 @@ TEST_F(ClassifierTest, FailedLoadIsReportedAndTriedAgain) {
   Publish("colours");
   int attempts = 0;
   options_.create_engine = [&](const weights::StoredWeights& weights,
-                               const std::string&) -> absl::StatusOr<std::unique_ptr<engine::Engine>> {
+                               const engine::EngineTarget&) -> absl::StatusOr<std::unique_ptr<engine::Engine>> {
     if (++attempts == 1) return absl::ResourceExhaustedError("device memory");
     return CreateFake(weights);
   };
