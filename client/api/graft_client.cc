@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
@@ -44,7 +46,7 @@ GraftClient::GraftClient(std::shared_ptr<grpc::Channel> channel, ClientOptions o
 
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> GraftClient::Call(Stub& stub, UnaryMethod<Stub, Request, Response> method,
-                                           const Request& request) {
+                                           const Request& request, bool* repeated) {
   const absl::Time deadline = absl::Now() + options_.deadline;
   Backoff backoff(options_.retry);
   for (int attempt = 1;; ++attempt) {
@@ -58,6 +60,7 @@ absl::StatusOr<Response> GraftClient::Call(Stub& stub, UnaryMethod<Stub, Request
     const bool may_pass = IsBrokenConnection(grpc_status) || requested > absl::ZeroDuration();
     const absl::Duration delay = std::max(backoff.Next(), requested);
     if (!may_pass || attempt >= options_.retry.max_attempts || absl::Now() + delay >= deadline) return status;
+    if (repeated != nullptr) *repeated |= IsBrokenConnection(grpc_status);
     SleepWhileConnecting(*channel_, delay);
   }
 }
@@ -147,6 +150,37 @@ absl::StatusOr<v1::ListModelVersionsResponse> GraftClient::ListModelVersions(con
 
 absl::StatusOr<v1::ModelVersion> GraftClient::SetAlias(const v1::SetAliasRequest& request) {
   return Call(*models_, &v1::ModelService::Stub::SetAlias, request);
+}
+
+absl::StatusOr<v1::ModelVersion> GraftClient::RollbackAlias(v1::RollbackAliasRequest request) {
+  if (request.from() == 0) {
+    v1::GetModelVersionRequest current;
+    current.set_name(
+        absl::StrCat("models/", absl::StripPrefix(request.model(), "models/"), "/aliases/", request.alias()));
+    ASSIGN_OR_RETURN(const v1::ModelVersion version, GetModelVersion(current));
+    request.set_from(version.number());
+  }
+  return Call(*models_, &v1::ModelService::Stub::RollbackAlias, request);
+}
+
+absl::StatusOr<v1::ListAliasHistoryResponse> GraftClient::ListAliasHistory(const std::string& model,
+                                                                           const std::string& alias) {
+  return AllPages<v1::ListAliasHistoryResponse>(
+      [&](const std::string& token) {
+        v1::ListAliasHistoryRequest request;
+        request.set_model(model);
+        request.set_alias(alias);
+        request.set_page_size(kPageSize);
+        request.set_page_token(token);
+        return Call(*models_, &v1::ModelService::Stub::ListAliasHistory, request);
+      },
+      [](auto& page, auto& all) { MoveItems(*page.mutable_moves(), *all.mutable_moves()); });
+}
+
+absl::Status GraftClient::DeleteModelVersion(const v1::DeleteModelVersionRequest& request) {
+  bool repeated = false;
+  const absl::Status status = Call(*models_, &v1::ModelService::Stub::DeleteModelVersion, request, &repeated).status();
+  return repeated && absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
 absl::StatusOr<v1::CompareModelVersionsResponse> GraftClient::CompareModelVersions(

@@ -4,8 +4,8 @@
 //   ASSIGN_OR_RETURN(v1::ClassifyResponse response, client.Classify(request));
 //
 // Errors are the server's, with the detail of core/base/errors.h; DeadlineExceeded when the time ran out. Every unary
-// call can be repeated safely (SubmitJob by its request_id), so a broken connection and a server that asks to wait
-// (RetryInfo) are tried again within the deadline.
+// call can be repeated safely (SubmitJob by its request_id, RollbackAlias by its `from`), so a broken connection and a
+// server that asks to wait (RetryInfo) are tried again within the deadline.
 #pragma once
 
 #include <grpcpp/channel.h>
@@ -64,6 +64,12 @@ class GraftClient {
   absl::StatusOr<v1::ModelVersion> GetModelVersion(const v1::GetModelVersionRequest& request);
   absl::StatusOr<v1::ListModelVersionsResponse> ListModelVersions(const std::string& model);
   absl::StatusOr<v1::ModelVersion> SetAlias(const v1::SetAliasRequest& request);
+  // `from` 0 is replaced by the version that the alias points to now, so that one call moves it once, over retries.
+  absl::StatusOr<v1::ModelVersion> RollbackAlias(v1::RollbackAliasRequest request);
+  // Of one alias, or (empty) of all.
+  absl::StatusOr<v1::ListAliasHistoryResponse> ListAliasHistory(const std::string& model, const std::string& alias);
+  // Also OK when an earlier attempt of this call deleted it before its connection broke.
+  absl::Status DeleteModelVersion(const v1::DeleteModelVersionRequest& request);
   absl::StatusOr<v1::CompareModelVersionsResponse> CompareModelVersions(const v1::CompareModelVersionsRequest& request);
 
   absl::StatusOr<v1::ClassifyResponse> Classify(const v1::ClassifyRequest& request);
@@ -75,9 +81,11 @@ class GraftClient {
   template <typename Stub, typename Request, typename Response>
   using UnaryMethod = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
 
-  // One call with deadline and retries.
+  // One call with deadline and retries. `repeated`, if given, says whether an earlier attempt may have reached the
+  // server too.
   template <typename Stub, typename Request, typename Response>
-  absl::StatusOr<Response> Call(Stub& stub, UnaryMethod<Stub, Request, Response> method, const Request& request);
+  absl::StatusOr<Response> Call(Stub& stub, UnaryMethod<Stub, Request, Response> method, const Request& request,
+                                bool* repeated = nullptr);
 
   const ClientOptions options_;
   const std::shared_ptr<grpc::Channel> channel_;

@@ -90,14 +90,79 @@ void AddPromote(CLI::App& model, Command& chosen) {
   });
 }
 
+std::string RenderHistory(const v1::ListAliasHistoryResponse& response) {
+  terminal::Table table({{"TIME"}, {"ALIAS"}, {"FROM"}, {"TO"}, {"HOW"}});
+  for (const v1::AliasMove& move : response.moves()) {
+    table.AddRow({terminal::FormatTime(ToTime(move.time())), move.alias(),
+                  move.previous().empty() ? "-" : ShortName(move.previous()),
+                  absl::StrCat(ShortName(move.version()), move.version_deleted() ? " (deleted)" : ""),
+                  move.rollback() ? "rollback" : "set"});
+  }
+  return table.Render();
+}
+
+void AddRollback(CLI::App& model, Command& chosen) {
+  CLI::App* rollback = model.add_subcommand("rollback", "Point an alias back at the version it pointed to before");
+  const auto request = std::make_shared<v1::RollbackAliasRequest>();
+  rollback->add_option("MODEL", *request->mutable_model(), "The model, e.g. animals")->required();
+  rollback->add_option("ALIAS", *request->mutable_alias(), "The alias, e.g. production")->required();
+  rollback->footer(
+      "Again: further back. Deleted versions are skipped; `graft model history` shows every move.\n"
+      "Example: graft model rollback animals production");
+  rollback->callback([&chosen, request] {
+    chosen = [request](Session& session) -> absl::StatusOr<ExitCode> {
+      ASSIGN_OR_RETURN(const v1::ModelVersion version, session.client.RollbackAlias(*request));
+      session.console.Answer(session.json ? ToJson(version)
+                                          : absl::StrCat(version.model(), "@", request->alias(), " is back at ",
+                                                         ShortName(version.name())));
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
+void AddHistory(CLI::App& model, Command& chosen) {
+  CLI::App* history = model.add_subcommand("history", "Show where a model's aliases have pointed, newest first");
+  const auto name = std::make_shared<std::string>();
+  const auto alias = std::make_shared<std::string>();
+  history->add_option("MODEL", *name, "The model, e.g. animals")->required();
+  history->add_option("--alias", *alias, "Of this alias alone");
+  history->callback([&chosen, name, alias] {
+    chosen = [name, alias](Session& session) -> absl::StatusOr<ExitCode> {
+      ASSIGN_OR_RETURN(const v1::ListAliasHistoryResponse response, session.client.ListAliasHistory(*name, *alias));
+      session.console.Answer(session.json ? ToJson(response) : RenderHistory(response));
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
+void AddDelete(CLI::App& model, Command& chosen) {
+  CLI::App* remove = model.add_subcommand("delete", "Delete one version for good");
+  const auto request = std::make_shared<v1::DeleteModelVersionRequest>();
+  remove->add_option("VERSION", *request->mutable_name(), "The version, e.g. animals:3")->required();
+  remove->footer(
+      "A version that an alias points to is not deleted: move the alias first. Its number is never used again.\n"
+      "Example: graft model delete animals:3");
+  remove->callback([&chosen, request] {
+    chosen = [request](Session& session) -> absl::StatusOr<ExitCode> {
+      RETURN_IF_ERROR(session.client.DeleteModelVersion(*request));
+      session.console.Answer(session.json ? ToJson(v1::DeleteModelVersionResponse())
+                                          : absl::StrCat("deleted ", ShortName(request->name())));
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Command& chosen) {
-  CLI::App* model = app.add_subcommand("model", "List and show models, move their aliases");
+  CLI::App* model = app.add_subcommand("model", "List, show and delete models, move their aliases");
   model->require_subcommand(1);
   AddList(*model, chosen);
   AddShow(*model, chosen);
   AddPromote(*model, chosen);
+  AddRollback(*model, chosen);
+  AddHistory(*model, chosen);
+  AddDelete(*model, chosen);
 }
 
 }  // namespace graft::commands

@@ -1,10 +1,30 @@
 #include "core/registry/registry.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/base/errors.h"
 #include "core/base/status_macros.h"
+#include "core/registry/alias_rows.h"
 #include "core/registry/version_rows.h"
 #include "core/store/transaction.h"
 
 namespace graft::registry {
+namespace {
+
+absl::Status CheckNoAliasPointsTo(store::Transaction& transaction, const std::string& model, int number) {
+  std::vector<std::string> aliases;
+  for (const auto& [alias, target] : ReadAliases(transaction, model)) {
+    if (target == number) aliases.push_back(alias);
+  }
+  if (aliases.empty()) return absl::OkStatus();
+  return PreconditionFailed(
+      absl::StrCat(model, ":", number),
+      absl::StrCat(aliases.size() == 1 ? "the alias " : "the aliases ", absl::StrJoin(aliases, ", "),
+                   aliases.size() == 1 ? " points" : " point",
+                   " to it; point the alias to another version first (graft model promote, or rollback)"));
+}
+
+}  // namespace
 
 absl::StatusOr<int> Registry::Publish(store::Transaction& transaction, const Staged& staged, const std::string& alias) {
   if (!alias.empty()) RETURN_IF_ERROR(ValidateName("alias", alias));
@@ -72,6 +92,47 @@ absl::StatusOr<ModelVersion> Registry::SetAlias(const VersionReference& version,
     return absl::OkStatus();
   }));
   return result;
+}
+
+absl::StatusOr<ModelVersion> Registry::RollBackAlias(const std::string& model, const std::string& alias,
+                                                     std::optional<int> from) {
+  ModelVersion result;
+  RETURN_IF_ERROR(database_->Write("roll back alias", [&](store::Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(int number, ResolveReference(transaction, {.name = model, .number = {}, .alias = alias}));
+    if (!from || *from == number) {
+      ASSIGN_OR_RETURN(number, MoveAliasBack(transaction, model, alias, number));
+    } else if (!WasRolledBackFrom(transaction, model, alias, *from)) {
+      return PreconditionFailed(absl::StrCat(model, "@", alias),
+                                absl::StrCat("the alias points to version ", number, ", not ", *from));
+    }
+    ASSIGN_OR_RETURN(result, ReadVersion(transaction, root_, model, number));
+    return absl::OkStatus();
+  }));
+  return result;
+}
+
+absl::StatusOr<std::vector<AliasMove>> Registry::AliasHistory(const std::string& model, const std::string& alias,
+                                                              int64_t before_sequence, int limit) {
+  std::vector<AliasMove> moves;
+  RETURN_IF_ERROR(database_->Read("list alias history", [&](store::Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(CheckModelExists(transaction, model));
+    moves = ReadAliasHistory(transaction, model, alias, before_sequence, limit);
+    return absl::OkStatus();
+  }));
+  return moves;
+}
+
+absl::Status Registry::Delete(const std::string& model, int number) {
+  std::string folder;
+  RETURN_IF_ERROR(database_->Write("delete model version", [&](store::Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(ResolveReference(transaction, {.name = model, .number = number, .alias = {}}).status());
+    RETURN_IF_ERROR(CheckNoAliasPointsTo(transaction, model, number));
+    folder = DeleteVersion(transaction, model, number);
+    return absl::OkStatus();
+  }));
+  // The version is gone whatever becomes of its files: those that stay are an orphan, which the next start removes.
+  RemoveFiles(folder).IgnoreError();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Registry::Counts> Registry::Count() {

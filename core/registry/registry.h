@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,17 @@ struct Staged {
   std::shared_ptr<FileLock> lock;  // while it is held, RemoveOrphans leaves the folder alone: keep until committed
 };
 
+// One move of an alias.
+struct AliasMove {
+  int64_t sequence = 0;  // rises from move to move
+  std::string alias;
+  int number = 0;  // the version it has pointed to since
+  int from = 0;    // and before; 0 if the alias was new
+  absl::Time time;
+  bool is_rollback = false;
+  bool version_exists = true;  // false once the version has been deleted
+};
+
 struct ModelSummary {
   ModelVersion latest;
   std::map<std::string, int> aliases;
@@ -62,22 +74,41 @@ class Registry {
 
   // number, alias, or the latest. ResourceNotFound naming what exists.
   absl::StatusOr<ModelVersion> Find(const VersionReference& reference);
-  // The number that Find would answer, without reading the version: cheap enough for every Classify.
+  // The number that Find would answer, without reading the version: one SELECT on an index, cheap enough for every
+  // Classify. ResourceNotFound from the moment a Delete of the number has committed: whoever keeps versions in memory
+  // asks here first, for explicit numbers too.
   absl::StatusOr<int> ResolveNumber(const VersionReference& reference);
   absl::StatusOr<std::vector<ModelSummary>> ListModels(absl::string_view after_name, int limit);
   // Newest first, numbers below `before_number` (0: all). ResourceNotFound for an unknown model.
   absl::StatusOr<std::vector<ModelVersion>> ListVersions(const std::string& model, int before_number, int limit);
-  // Points the alias at the version and adds a row to its history.
+  // Points the alias at the version and adds a row to its history; nothing changes where it points there already.
   absl::StatusOr<ModelVersion> SetAlias(const VersionReference& version, const std::string& alias);
+  // Points the alias at the version that it pointed to before, deleted ones skipped; once more goes back further still.
+  // With `from` the alias must point to that version, and a call that is repeated after it succeeded changes nothing.
+  // ResourceNotFound for the alias; PreconditionFailed when nothing is left to go back to, or it points elsewhere.
+  absl::StatusOr<ModelVersion> RollBackAlias(const std::string& model, const std::string& alias,
+                                             std::optional<int> from);
+  // Newest first, sequences below `before_sequence` (0: all), of one alias or (empty) of all of the model's, gone ones
+  // included. ResourceNotFound for an unknown model.
+  absl::StatusOr<std::vector<AliasMove>> AliasHistory(const std::string& model, const std::string& alias,
+                                                      int64_t before_sequence, int limit);
+  // Deletes a version: its row in one transaction, then its files; its number is never given out again. Who had found
+  // it before may still read what it holds in memory; its files may be gone already (Find says NotFound then).
+  // ResourceNotFound; PreconditionFailed naming the aliases that point to it.
+  absl::Status Delete(const std::string& model, int number);
   struct Counts {
     int models = 0, versions = 0;
   };
   absl::StatusOr<Counts> Count();
 
-  // At start of a server: deletes folders without a row that no living attempt is staging.
+  // At start of a server: deletes folders without a row that no living attempt is staging, so also what a crash in the
+  // middle of a Delete left.
   absl::Status RemoveOrphans();
 
  private:
+  // Deletes <root>/`folder`.
+  absl::Status RemoveFiles(const std::string& folder);
+
   store::Database* const database_;
   const std::string root_;
 };

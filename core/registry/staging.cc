@@ -90,6 +90,10 @@ absl::StatusOr<Staged> Registry::Stage(const std::string& model, const std::stri
                 .lock = std::move(lock)};
 }
 
+absl::Status Registry::RemoveFiles(const std::string& folder) {
+  return RemoveFolder(absl::StrCat(root_, "/", folder));
+}
+
 absl::Status Registry::RemoveOrphans() {
   ASSIGN_OR_RETURN(const std::vector<fs::path> models, EntriesOf(root_));
   for (const fs::path& model : models) {

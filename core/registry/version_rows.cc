@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
+#include "core/registry/alias_rows.h"
 #include "core/store/transaction.h"
 
 namespace graft::registry {
@@ -15,10 +16,6 @@ using soci::use;
 
 // How many names an error lists.
 constexpr int kNamesInHint = 5;
-
-long long NowMicros() {
-  return absl::ToUnixMicros(absl::Now());
-}
 
 std::string Listing(absl::string_view plural, std::vector<std::string> names) {
   const bool more = static_cast<int>(names.size()) > kNamesInHint;
@@ -32,7 +29,8 @@ std::string ModelsHint(soci::session& sql, const std::string& wanted) {
   std::vector<std::string> names;
   std::string name;
   soci::statement select =
-      (sql.prepare << "SELECT name FROM models ORDER BY instr(name, :wanted) = 0 AND instr(:wanted, name) = 0, "
+      (sql.prepare << "SELECT name FROM models WHERE EXISTS (SELECT 1 FROM model_versions WHERE model = name) "
+                      "ORDER BY instr(name, :wanted) = 0 AND instr(:wanted, name) = 0, "
                       "substr(name, 1, 3) <> substr(:wanted, 1, 3), name LIMIT :limit",
        use(wanted, "wanted"), use(limit, "limit"), into(name));
   for (select.execute(); select.fetch();) names.push_back(name);
@@ -44,7 +42,7 @@ std::string VersionsHint(store::Transaction& transaction, const std::string& mod
   const std::vector<int> numbers = ReadNumbers(transaction, model, 0, kNamesInHint + 1);
   std::vector<std::string> names;
   for (int number : numbers) names.push_back(absl::StrCat(number));
-  return Listing("versions are ", names);
+  return names.empty() ? "the model has no version left" : Listing("versions are ", names);
 }
 
 std::string AliasesHint(store::Transaction& transaction, const std::string& model) {
@@ -54,18 +52,24 @@ std::string AliasesHint(store::Transaction& transaction, const std::string& mode
   return Listing("aliases are ", names);
 }
 
-std::optional<int> NumberOfAlias(soci::session& sql, const std::string& model, const std::string& alias) {
-  int number = 0;
-  sql << "SELECT number FROM model_aliases WHERE model = :model AND alias = :alias", use(model), use(alias),
-      into(number);
-  return sql.got_data() ? std::optional<int>(number) : std::nullopt;
+// Numbers are given out without gaps and never again.
+bool WasDeleted(soci::session& sql, const std::string& model, int number) {
+  int last_number = 0;
+  sql << "SELECT last_number FROM models WHERE name = :name", use(model), into(last_number);
+  return sql.got_data() && number <= last_number;
 }
 
-bool HasVersion(soci::session& sql, const std::string& model, int number) {
-  int count = 0;
-  sql << "SELECT COUNT(*) FROM model_versions WHERE model = :model AND number = :number", use(model), use(number),
-      into(count);
-  return count > 0;
+// Why ResolveReference found nothing. Only a miss pays for finding out.
+absl::Status Missing(store::Transaction& transaction, const VersionReference& reference) {
+  const std::string& model = reference.name;
+  RETURN_IF_ERROR(CheckModelExists(transaction, model));
+  if (reference.alias) {
+    return ResourceNotFound("model alias", absl::StrCat(model, "@", *reference.alias), AliasesHint(transaction, model));
+  }
+  if (!reference.number) return ResourceNotFound("model version", model, "all its versions have been deleted");
+  const bool deleted = WasDeleted(transaction.sql(), model, *reference.number);
+  return ResourceNotFound("model version", absl::StrCat(model, ":", *reference.number),
+                          absl::StrCat(deleted ? "it has been deleted; " : "", VersionsHint(transaction, model)));
 }
 
 }  // namespace
@@ -81,7 +85,7 @@ int TakeNumber(store::Transaction& transaction, const std::string& model) {
 }
 
 void InsertVersion(store::Transaction& transaction, const Staged& staged, int number) {
-  const long long now = NowMicros();
+  const long long now = absl::ToUnixMicros(absl::Now());
   const long long size = staged.size_bytes;
   transaction.sql() << "INSERT INTO model_versions (model, number, create_time_us, backbone, backbone_sha256, "
                        "head_sha256, folder, job_id, manifest, size_bytes) VALUES (:model, :number, :time, :backbone, "
@@ -90,14 +94,13 @@ void InsertVersion(store::Transaction& transaction, const Staged& staged, int nu
       use(staged.head_sha256), use(staged.folder), use(staged.job_id), use(staged.manifest), use(size);
 }
 
-void MoveAlias(store::Transaction& transaction, const std::string& model, const std::string& alias, int number) {
+std::string DeleteVersion(store::Transaction& transaction, const std::string& model, int number) {
   soci::session& sql = transaction.sql();
-  const long long now = NowMicros();
-  sql << "INSERT INTO model_aliases (model, alias, number) VALUES (:model, :alias, :number) "
-         "ON CONFLICT (model, alias) DO UPDATE SET number = excluded.number",
-      use(model), use(alias), use(number);
-  sql << "INSERT INTO model_alias_history (model, alias, number, time_us) VALUES (:model, :alias, :number, :time)",
-      use(model), use(alias), use(number), use(now);
+  std::string folder;
+  sql << "SELECT folder FROM model_versions WHERE model = :model AND number = :number", use(model), use(number),
+      into(folder);
+  sql << "DELETE FROM model_versions WHERE model = :model AND number = :number", use(model), use(number);
+  return folder;
 }
 
 absl::Status CheckModelExists(store::Transaction& transaction, const std::string& model) {
@@ -108,21 +111,15 @@ absl::Status CheckModelExists(store::Transaction& transaction, const std::string
 }
 
 absl::StatusOr<int> ResolveReference(store::Transaction& transaction, const VersionReference& reference) {
-  RETURN_IF_ERROR(CheckModelExists(transaction, reference.name));
-  soci::session& sql = transaction.sql();
   if (reference.alias) {
-    if (std::optional<int> number = NumberOfAlias(sql, reference.name, *reference.alias)) return *number;
-    return ResourceNotFound("model alias", absl::StrCat(reference.name, "@", *reference.alias),
-                            AliasesHint(transaction, reference.name));
+    if (std::optional<int> number = NumberOfAlias(transaction, reference.name, *reference.alias)) return *number;
+  } else if (reference.number) {
+    if (HasVersion(transaction, reference.name, *reference.number)) return *reference.number;
+  } else {
+    const std::vector<int> latest = ReadNumbers(transaction, reference.name, 0, 1);
+    if (!latest.empty()) return latest.front();
   }
-  if (reference.number) {
-    if (HasVersion(sql, reference.name, *reference.number)) return *reference.number;
-    return ResourceNotFound("model version", absl::StrCat(reference.name, ":", *reference.number),
-                            VersionsHint(transaction, reference.name));
-  }
-  const std::vector<int> latest = ReadNumbers(transaction, reference.name, 0, 1);
-  if (latest.empty()) return ResourceNotFound("model version", reference.name, "the model has no versions");
-  return latest.front();
+  return Missing(transaction, reference);
 }
 
 absl::StatusOr<ModelVersion> ReadVersion(store::Transaction& transaction, const std::string& root,
@@ -146,14 +143,11 @@ absl::StatusOr<ModelVersion> ReadVersion(store::Transaction& transaction, const 
   return version;
 }
 
-std::map<std::string, int> ReadAliases(store::Transaction& transaction, const std::string& model) {
-  std::map<std::string, int> aliases;
-  std::string alias;
-  int number = 0;
-  soci::statement select = (transaction.sql().prepare << "SELECT alias, number FROM model_aliases WHERE model = :model",
-                            use(model), into(alias), into(number));
-  for (select.execute(); select.fetch();) aliases[alias] = number;
-  return aliases;
+bool HasVersion(store::Transaction& transaction, const std::string& model, int number) {
+  int count = 0;
+  transaction.sql() << "SELECT COUNT(*) FROM model_versions WHERE model = :model AND number = :number", use(model),
+      use(number), into(count);
+  return count > 0;
 }
 
 std::vector<int> ReadNumbers(store::Transaction& transaction, const std::string& model, int before_number, int limit) {
@@ -170,9 +164,10 @@ std::vector<int> ReadNumbers(store::Transaction& transaction, const std::string&
 std::vector<std::string> ReadModelNames(store::Transaction& transaction, const std::string& after_name, int limit) {
   std::vector<std::string> names;
   std::string name;
-  soci::statement select =
-      (transaction.sql().prepare << "SELECT name FROM models WHERE name > :after ORDER BY name LIMIT :limit",
-       use(after_name), use(limit), into(name));
+  soci::statement select = (transaction.sql().prepare << "SELECT name FROM models WHERE name > :after AND "
+                                                         "EXISTS (SELECT 1 FROM model_versions WHERE model = name) "
+                                                         "ORDER BY name LIMIT :limit",
+                            use(after_name), use(limit), into(name));
   for (select.execute(); select.fetch();) names.push_back(name);
   return names;
 }

@@ -43,6 +43,7 @@ v1::UploadDatasetResponse ToProto(const dataset::ImportProgress& progress);
 // DataLoss when the stored manifest cannot be read.
 absl::StatusOr<v1::ModelVersion> ToProto(const registry::ModelVersion& version);
 absl::StatusOr<v1::Model> ToProto(const registry::ModelSummary& summary);
+v1::AliasMove ToProto(const std::string& model, const registry::AliasMove& move);
 v1::PhaseTimes ToProto(const inference::PhaseTimes& times);
 v1::ClassifyResponse ToProto(const inference::Classification& classification);
 

@@ -56,6 +56,17 @@ absl::StatusOr<v1::Model> ToProto(const registry::ModelSummary& summary) {
   return result;
 }
 
+v1::AliasMove ToProto(const std::string& model, const registry::AliasMove& move) {
+  v1::AliasMove result;
+  result.set_alias(move.alias);
+  result.set_version(VersionName("models", model, move.number));
+  if (move.from != 0) result.set_previous(VersionName("models", model, move.from));
+  *result.mutable_time() = ToProto(move.time);
+  result.set_rollback(move.is_rollback);
+  result.set_version_deleted(!move.version_exists);
+  return result;
+}
+
 v1::PhaseTimes ToProto(const inference::PhaseTimes& times) {
   v1::PhaseTimes result;
   *result.mutable_decode() = ToProto(times.decode);

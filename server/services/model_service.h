@@ -22,6 +22,14 @@ class ModelService final : public v1::ModelService::CallbackService {
                                               v1::ListModelVersionsResponse* response) override;
   grpc::ServerUnaryReactor* SetAlias(grpc::CallbackServerContext* context, const v1::SetAliasRequest* request,
                                      v1::ModelVersion* response) override;
+  grpc::ServerUnaryReactor* RollbackAlias(grpc::CallbackServerContext* context, const v1::RollbackAliasRequest* request,
+                                          v1::ModelVersion* response) override;
+  grpc::ServerUnaryReactor* ListAliasHistory(grpc::CallbackServerContext* context,
+                                             const v1::ListAliasHistoryRequest* request,
+                                             v1::ListAliasHistoryResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteModelVersion(grpc::CallbackServerContext* context,
+                                               const v1::DeleteModelVersionRequest* request,
+                                               v1::DeleteModelVersionResponse* response) override;
   grpc::ServerUnaryReactor* CompareModelVersions(grpc::CallbackServerContext* context,
                                                  const v1::CompareModelVersionsRequest* request,
                                                  v1::CompareModelVersionsResponse* response) override;
@@ -31,6 +39,9 @@ class ModelService final : public v1::ModelService::CallbackService {
   absl::Status List(const v1::ListModelsRequest& request, v1::ListModelsResponse& response);
   absl::Status ListVersions(const v1::ListModelVersionsRequest& request, v1::ListModelVersionsResponse& response);
   absl::Status PointAlias(const v1::SetAliasRequest& request, v1::ModelVersion& response);
+  absl::Status MoveAliasBack(const v1::RollbackAliasRequest& request, v1::ModelVersion& response);
+  absl::Status ListMoves(const v1::ListAliasHistoryRequest& request, v1::ListAliasHistoryResponse& response);
+  absl::Status Delete(const v1::DeleteModelVersionRequest& request);
   absl::Status Compare(const v1::CompareModelVersionsRequest& request, v1::CompareModelVersionsResponse& response);
 
   rpc::Gate* const gate_;

@@ -35,6 +35,7 @@ void FakeServer::Start() {
   builder.AddListeningPort(address_, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&datasets_);
   builder.RegisterService(&training_);
+  builder.RegisterService(&models_);
   builder.RegisterService(&inference_);
   server_ = builder.BuildAndStart();
   address_ = "127.0.0.1:" + std::to_string(port);

@@ -8,6 +8,7 @@
 
 #include "graft/v1/inference.grpc.pb.h"
 #include "tests/client/fake_dataset_service.h"
+#include "tests/client/fake_model_service.h"
 #include "tests/client/fake_training_service.h"
 
 namespace graft::testing {
@@ -32,10 +33,12 @@ class FakeServer {
   const std::string& address() const { return address_; }
   FakeDatasetService& datasets() { return datasets_; }
   FakeTrainingService& training() { return training_; }
+  FakeModelService& models() { return models_; }
 
  private:
   FakeDatasetService datasets_;
   FakeTrainingService training_;
+  FakeModelService models_;
   FakeInferenceService inference_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_ = "127.0.0.1:0";

@@ -97,5 +97,34 @@ TEST(GraftClientWithoutServerTest, IsUnavailable) {
   EXPECT_THAT(client.GetServerInfo(), StatusIs(absl::StatusCode::kUnavailable));
 }
 
+TEST_F(GraftClientTest, RollbackMovesOnceThoughItsAnswerIsLost) {
+  server_.models().SetVersions(3);
+  server_.models().LoseAnswers(2);
+  v1::RollbackAliasRequest request;
+  request.set_model("animals");
+  request.set_alias("production");
+  ASSERT_OK_AND_ASSIGN(const v1::ModelVersion version, client_.RollbackAlias(request));
+  EXPECT_EQ(version.number(), 2);
+  EXPECT_EQ(server_.models().production(), 2);
+  const auto rollbacks = server_.models().rollbacks();
+  ASSERT_THAT(rollbacks, SizeIs(3));
+  for (const auto& rollback : rollbacks) EXPECT_EQ(rollback.from(), 3);
+}
+
+TEST_F(GraftClientTest, DeleteSucceedsThoughItsAnswerIsLost) {
+  server_.models().SetVersions(2);
+  server_.models().LoseAnswers(1);
+  v1::DeleteModelVersionRequest request;
+  request.set_name("animals:1");
+  EXPECT_OK(client_.DeleteModelVersion(request));
+  EXPECT_THAT(client_.DeleteModelVersion(request), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(GraftClientTest, AliasHistoryIsAllOfIt) {
+  server_.models().SetHistory(2500);
+  ASSERT_OK_AND_ASSIGN(const v1::ListAliasHistoryResponse history, client_.ListAliasHistory("animals", ""));
+  EXPECT_EQ(history.moves_size(), 2500);
+}
+
 }  // namespace
 }  // namespace graft::client

@@ -1,12 +1,17 @@
 #include "core/registry/registry.h"
 
+#include <sys/stat.h>
+
+#include <atomic>
 #include <filesystem>
 #include <set>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
+#include "core/store/connection.h"
 #include "core/store/database.h"
+#include "core/store/migrations.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temporary_folder.h"
 
@@ -44,6 +49,29 @@ class RegistryTest : public ::testing::Test {
   absl::StatusOr<int> Publish(const std::string& model, const std::string& alias = "") {
     absl::StatusOr<Staged> staged = Stage(model);
     return staged.ok() ? PublishStaged(*staged, alias) : absl::StatusOr<int>(staged.status());
+  }
+
+  std::vector<int> NumbersOf(const std::string& model) {
+    std::vector<int> numbers;
+    const std::vector<ModelVersion> versions = registry_->ListVersions(model, 0, 100).value();
+    for (const ModelVersion& version : versions) numbers.push_back(version.number);
+    return numbers;
+  }
+
+  // "production 1", "production 1->2", "production 2=>1" (a rollback), newest first; "!" behind a deleted version.
+  std::vector<std::string> HistoryOf(const std::string& model, const std::string& alias = "") {
+    std::vector<std::string> history;
+    const std::vector<AliasMove> moves = registry_->AliasHistory(model, alias, 0, 100).value();
+    for (const AliasMove& move : moves) {
+      const std::string from = move.from == 0 ? "" : absl::StrCat(move.from, move.is_rollback ? "=>" : "->");
+      history.push_back(absl::StrCat(move.alias, " ", from, move.number, move.version_exists ? "" : "!"));
+    }
+    return history;
+  }
+
+  absl::StatusOr<int> RollBack(const std::string& model, std::optional<int> from = std::nullopt) {
+    const absl::StatusOr<ModelVersion> version = registry_->RollBackAlias(model, "production", from);
+    return version.ok() ? version->number : absl::StatusOr<int>(version.status());
   }
 
   int FoldersOf(const std::string& model) {
@@ -161,6 +189,184 @@ TEST_F(RegistryTest, ListsPageByPage) {
   ASSERT_OK_AND_ASSIGN(const Registry::Counts counts, registry_->Count());
   EXPECT_EQ(counts.models, 3);
   EXPECT_EQ(counts.versions, 5);
+}
+
+TEST_F(RegistryTest, DeletedVersionIsGoneForGoodAndItsNumberTooAfterReopening) {
+  for (int i = 0; i < 3; ++i) ASSERT_OK(Publish("animals"));
+  ASSERT_EQ(FoldersOf("animals"), 3);
+  ASSERT_OK(registry_->Delete("animals", 3));
+  EXPECT_EQ(FoldersOf("animals"), 2);
+
+  registry_.reset();
+  database_.reset();
+  SetUp();
+  EXPECT_THAT(NumbersOf("animals"), ElementsAre(2, 1));
+  EXPECT_EQ(registry_->ResolveNumber({.name = "animals"}).value(), 2);
+  const VersionReference deleted = {.name = "animals", .number = 3};
+  EXPECT_THAT(registry_->ResolveNumber(deleted),
+              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("animals:3"), HasSubstr("deleted"))));
+  EXPECT_THAT(registry_->Find(deleted), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(registry_->SetAlias(deleted, "production"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(registry_->Delete("animals", 3), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_EQ(Publish("animals").value(), 4);
+}
+
+TEST_F(RegistryTest, DeleteOfWhatNeverWasIsNotFound) {
+  EXPECT_THAT(registry_->Delete("animals", 1), StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_OK(Publish("animals"));
+  const absl::Status status = registry_->Delete("animals", 2);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("versions are 1")));
+  EXPECT_THAT(std::string(status.message()), ::testing::Not(HasSubstr("deleted")));
+}
+
+TEST_F(RegistryTest, VersionBehindAnAliasIsNotDeleted) {
+  ASSERT_OK(Publish("animals", "production"));
+  ASSERT_OK(registry_->SetAlias({.name = "animals", .number = 1}, "canary"));
+  ASSERT_OK(Publish("animals"));
+  EXPECT_THAT(registry_->Delete("animals", 1),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("canary, production"), HasSubstr("graft model promote"))));
+  EXPECT_EQ(registry_->Find({.name = "animals", .alias = "production"})->number, 1);
+  EXPECT_EQ(FoldersOf("animals"), 2);
+  ASSERT_OK(registry_->SetAlias({.name = "animals", .number = 2}, "production"));
+  ASSERT_OK(registry_->SetAlias({.name = "animals", .number = 2}, "canary"));
+  EXPECT_OK(registry_->Delete("animals", 1));
+}
+
+TEST_F(RegistryTest, ModelWithoutVersionsIsNotListedAndGoesOnCounting) {
+  ASSERT_OK(Publish("animals"));
+  ASSERT_OK(Publish("plants"));
+  ASSERT_OK(registry_->Delete("animals", 1));
+  ASSERT_OK_AND_ASSIGN(const auto models, registry_->ListModels("", 10));
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_EQ(models[0].latest.model, "plants");
+  EXPECT_THAT(NumbersOf("animals"), IsEmpty());
+  EXPECT_THAT(registry_->Find({.name = "animals"}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("all its versions have been deleted")));
+  EXPECT_THAT(registry_->Find({.name = "ferns"}),
+              StatusIs(absl::StatusCode::kNotFound, ::testing::Not(HasSubstr("animals"))));
+  EXPECT_EQ(registry_->Count()->models, 1);
+  EXPECT_EQ(Publish("animals").value(), 2);
+}
+
+TEST_F(RegistryTest, FilesThatACrashLeftBehindADeleteGoAtTheNextStart) {
+  ASSERT_OK(Publish("animals"));
+  ASSERT_OK(Publish("animals"));
+  const fs::path version = fs::path(registry_->Find({.name = "animals", .number = 1})->head_path).parent_path();
+  fs::copy(version, folder_ / "saved");
+  ASSERT_OK(registry_->Delete("animals", 1));
+  fs::rename(folder_ / "saved", version);  // as if the process had ended after the commit
+  ASSERT_EQ(FoldersOf("animals"), 2);
+  ASSERT_OK(registry_->RemoveOrphans());
+  EXPECT_FALSE(fs::exists(version));
+  EXPECT_EQ(FoldersOf("animals"), 1);
+}
+
+TEST_F(RegistryTest, ReadersOfAnAliasNeverMissWhileVersionsComeAndGo) {
+  ASSERT_OK(Publish("animals", "production"));
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        EXPECT_OK(registry_->ResolveNumber({.name = "animals", .alias = "production"}));
+        EXPECT_OK(registry_->Find({.name = "animals"}));
+      }
+    });
+  }
+  for (int i = 1; i <= 20; ++i) {
+    EXPECT_OK(Publish("animals", "production"));
+    EXPECT_OK(registry_->Delete("animals", i));
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_THAT(NumbersOf("animals"), ElementsAre(21));
+}
+
+TEST_F(RegistryTest, RollbacksGoEverFurtherBack) {
+  for (int i = 0; i < 3; ++i) ASSERT_OK(Publish("animals", "production"));
+  EXPECT_EQ(RollBack("animals").value(), 2);
+  EXPECT_EQ(RollBack("animals").value(), 1);
+  EXPECT_THAT(RollBack("animals"), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                            AllOf(HasSubstr("animals@production"), HasSubstr("version 1"))));
+  EXPECT_EQ(registry_->Find({.name = "animals", .alias = "production"})->number, 1);
+  ASSERT_OK(registry_->SetAlias({.name = "animals", .number = 3}, "production"));
+  EXPECT_EQ(RollBack("animals").value(), 1);
+  EXPECT_THAT(HistoryOf("animals"),
+              ElementsAre("production 3=>1", "production 1->3", "production 2=>1", "production 3=>2", "production 2->3",
+                          "production 1->2", "production 1"));
+}
+
+TEST_F(RegistryTest, RollbackSkipsDeletedVersions) {
+  for (int i = 0; i < 3; ++i) ASSERT_OK(Publish("animals", "production"));
+  ASSERT_OK(registry_->Delete("animals", 2));
+  EXPECT_EQ(RollBack("animals").value(), 1);
+  EXPECT_THAT(HistoryOf("animals"),
+              ElementsAre("production 3=>1", "production 2->3", "production 1->2!", "production 1"));
+  ASSERT_OK(registry_->SetAlias({.name = "animals", .number = 3}, "production"));
+  ASSERT_OK(registry_->Delete("animals", 1));
+  EXPECT_THAT(RollBack("animals"), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(RegistryTest, RepeatedRollbackFromTheSameVersionMovesOnce) {
+  for (int i = 0; i < 3; ++i) ASSERT_OK(Publish("animals", "production"));
+  EXPECT_EQ(RollBack("animals", 3).value(), 2);
+  EXPECT_EQ(RollBack("animals", 3).value(), 2);
+  EXPECT_THAT(HistoryOf("animals"), ::testing::SizeIs(4));
+  EXPECT_THAT(RollBack("animals", 1),
+              StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("version 2"), HasSubstr("not 1"))));
+}
+
+TEST_F(RegistryTest, RollbackOfWhatIsNotThereIsNotFound) {
+  EXPECT_THAT(RollBack("animals"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("animals")));
+  ASSERT_OK(Publish("animals", "live"));
+  EXPECT_THAT(RollBack("animals"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("aliases are live")));
+}
+
+TEST_F(RegistryTest, SettingAnAliasAgainIsNoMove) {
+  ASSERT_OK(Publish("animals", "production"));
+  ASSERT_OK(registry_->SetAlias({.name = "animals", .number = 1}, "production"));
+  EXPECT_THAT(HistoryOf("animals"), ElementsAre("production 1"));
+  EXPECT_THAT(RollBack("animals"), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(RegistryTest, HistoryIsPagedPerAliasAndOfTheModelAlone) {
+  for (const char* alias : {"a", "b", "a", "b"}) ASSERT_OK(Publish("animals", alias));
+  ASSERT_OK(Publish("plants", "a"));
+  EXPECT_THAT(HistoryOf("animals"), ElementsAre("b 2->4", "a 1->3", "b 2", "a 1"));
+  EXPECT_THAT(HistoryOf("animals", "a"), ElementsAre("a 1->3", "a 1"));
+  ASSERT_OK_AND_ASSIGN(const auto first, registry_->AliasHistory("animals", "", 0, 3));
+  ASSERT_OK_AND_ASSIGN(const auto second, registry_->AliasHistory("animals", "", first.back().sequence, 3));
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second[0].number, 1);
+  EXPECT_GT(second[0].time, absl::UnixEpoch());
+  EXPECT_THAT(registry_->AliasHistory("ferns", "", 0, 3), StatusIs(absl::StatusCode::kNotFound));
+}
+
+// A database from before rollbacks: its history has no links yet.
+TEST_F(RegistryTest, RollbackKnowsTheMovesOfAnOlderProgram) {
+  constexpr int kMigrationsBefore = 4;
+  const std::string path = folder_ / "old.db";
+  ASSERT_EQ(mknod(path.c_str(), S_IFREG | 0600, 0), 0);
+  {
+    ASSERT_OK_AND_ASSIGN(const auto sql, store::Connect(path, store::Access::kWrite));
+    ASSERT_OK(store::Migrate(*sql, absl::MakeSpan(store::CompiledMigrations()).subspan(0, kMigrationsBefore)));
+    *sql << "INSERT INTO models (name, last_number) VALUES ('animals', 3)";
+    for (int number = 1; number <= 3; ++number) {
+      *sql << "INSERT INTO model_versions VALUES ('animals', " << number << ", 0, 'b', 's', 'h', 'f" << number
+           << "', 'j', '{}', 1)";
+      for (const char* alias : {"production", "other"}) {
+        *sql << "INSERT INTO model_alias_history (model, alias, number, time_us) VALUES ('animals', '" << alias << "', "
+             << number << ", 0)";
+      }
+    }
+    *sql << "INSERT INTO model_aliases VALUES ('animals', 'production', 3)";
+  }
+  ASSERT_OK_AND_ASSIGN(database_, store::Database::Open(path));
+  registry_ = std::make_unique<Registry>(database_.get(), folder_ / "models");
+  EXPECT_EQ(RollBack("animals").value(), 2);
+  EXPECT_EQ(RollBack("animals").value(), 1);
+  EXPECT_THAT(RollBack("animals"), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "tests/server/services/server_test.h"
 #include "tests/testing/status_matchers.h"
@@ -10,6 +11,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
 constexpr auto kNotFound = absl::StatusCode::kNotFound;
 
 class ModelServiceTest : public ServerTest {
@@ -27,6 +29,21 @@ class ModelServiceTest : public ServerTest {
     request.set_alias(alias);
     v1::ModelVersion version;
     return Call(&Stub::SetAlias, *models_, request, &version);
+  }
+  absl::StatusOr<int> RollBack(const std::string& model, const std::string& alias, int from = 0) {
+    v1::RollbackAliasRequest request;
+    request.set_model(model);
+    request.set_alias(alias);
+    request.set_from(from);
+    v1::ModelVersion version;
+    const absl::Status status = Call(&Stub::RollbackAlias, *models_, request, &version);
+    return status.ok() ? absl::StatusOr<int>(version.number()) : status;
+  }
+  absl::Status Delete(const std::string& name) {
+    v1::DeleteModelVersionRequest request;
+    request.set_name(name);
+    v1::DeleteModelVersionResponse response;
+    return Call(&Stub::DeleteModelVersion, *models_, request, &response);
   }
 };
 
@@ -90,6 +107,83 @@ TEST_F(ModelServiceTest, ModelsAreListedByNameAndVersionsNewestFirst) {
   versions.set_model("b:1");
   EXPECT_THAT(Call(&Stub::ListModelVersions, *models_, versions, &version_page),
               StatusIs(kInvalid, HasSubstr("model")));
+}
+
+TEST_F(ModelServiceTest, RollbackReturnsToTheVersionBefore) {
+  for (int i = 1; i <= 3; ++i) {
+    PublishModel("animals");
+    ASSERT_OK(SetAlias(absl::StrCat("animals:", i), "production"));
+  }
+  EXPECT_THAT(RollBack("models/animals", "production", 3), IsOkAndHolds(2));
+  EXPECT_THAT(RollBack("animals", "production", 3), IsOkAndHolds(2));
+  EXPECT_THAT(RollBack("animals", "production"), IsOkAndHolds(1));
+  ASSERT_OK_AND_ASSIGN(const v1::ModelVersion version, Get("animals@production"));
+  EXPECT_EQ(version.number(), 1);
+  const absl::Status exhausted = RollBack("animals", "production").status();
+  EXPECT_THAT(exhausted, StatusIs(kPrecondition));
+  const auto detail = DetailOf(exhausted);
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(std::get<PreconditionDetail>(*detail).subject, "animals@production");
+}
+
+TEST_F(ModelServiceTest, RollbackChecksItsRequest) {
+  PublishModel("animals");
+  EXPECT_THAT(RollBack("animals", "production"), StatusIs(kNotFound, HasSubstr("production")));
+  EXPECT_THAT(RollBack("plants", "production"), StatusIs(kNotFound, HasSubstr("plants")));
+  EXPECT_THAT(RollBack("animals:1", "production"), StatusIs(kInvalid, HasSubstr("model")));
+  EXPECT_THAT(RollBack("animals", ""), StatusIs(kInvalid, HasSubstr("alias")));
+  EXPECT_THAT(RollBack("animals", "production", -1), StatusIs(kInvalid, HasSubstr("from")));
+}
+
+TEST_F(ModelServiceTest, AliasHistoryIsPagedNewestFirst) {
+  for (int i = 1; i <= 2; ++i) PublishModel("animals");
+  ASSERT_OK(SetAlias("animals:1", "production"));
+  ASSERT_OK(SetAlias("animals:2", "production"));
+  ASSERT_OK(SetAlias("animals:1", "canary"));
+  ASSERT_THAT(RollBack("animals", "production"), IsOkAndHolds(1));
+  ASSERT_OK(Delete("animals:2"));
+
+  v1::ListAliasHistoryRequest request;
+  request.set_model("animals");
+  request.set_page_size(3);
+  v1::ListAliasHistoryResponse page;
+  ASSERT_OK(Call(&Stub::ListAliasHistory, *models_, request, &page));
+  ASSERT_EQ(page.moves_size(), 3);
+  EXPECT_EQ(page.moves(0).version(), "models/animals/versions/1");
+  EXPECT_EQ(page.moves(0).previous(), "models/animals/versions/2");
+  EXPECT_TRUE(page.moves(0).rollback());
+  EXPECT_FALSE(page.moves(0).version_deleted());
+  EXPECT_GT(page.moves(0).time().seconds(), 0);
+  EXPECT_EQ(page.moves(1).alias(), "canary");
+  EXPECT_EQ(page.moves(1).previous(), "");
+  EXPECT_TRUE(page.moves(2).version_deleted());
+  EXPECT_FALSE(page.moves(2).rollback());
+  request.set_page_token(page.next_page_token());
+  ASSERT_OK(Call(&Stub::ListAliasHistory, *models_, request, &page));
+  ASSERT_EQ(page.moves_size(), 1);
+  EXPECT_EQ(page.moves(0).previous(), "");
+  EXPECT_EQ(page.next_page_token(), "");
+
+  request.set_alias("canary");  // another list's token
+  EXPECT_THAT(Call(&Stub::ListAliasHistory, *models_, request, &page), StatusIs(kInvalid, HasSubstr("page_token")));
+  request.clear_page_token();
+  ASSERT_OK(Call(&Stub::ListAliasHistory, *models_, request, &page));
+  EXPECT_EQ(page.moves_size(), 1);
+  request.set_model("plants");
+  EXPECT_THAT(Call(&Stub::ListAliasHistory, *models_, request, &page), StatusIs(kNotFound));
+}
+
+TEST_F(ModelServiceTest, DeleteNamesWhatStandsInItsWay) {
+  for (int i = 1; i <= 2; ++i) PublishModel("animals");
+  ASSERT_OK(SetAlias("animals:1", "production"));
+  EXPECT_THAT(Delete("animals:1"), StatusIs(kPrecondition, HasSubstr("production")));
+  EXPECT_THAT(Delete("animals"), StatusIs(kInvalid, HasSubstr("animals:3")));
+  EXPECT_THAT(Delete("animals@production"), StatusIs(kInvalid, HasSubstr("number")));
+  EXPECT_THAT(Delete("animals:7"), StatusIs(kNotFound));
+  EXPECT_THAT(Delete("plants:1"), StatusIs(kNotFound));
+  ASSERT_OK(Delete("models/animals/versions/2"));
+  EXPECT_THAT(Get("animals:2"), StatusIs(kNotFound, HasSubstr("deleted")));
+  EXPECT_THAT(Delete("animals:2"), StatusIs(kNotFound));
 }
 
 TEST_F(ModelServiceTest, CompareKeepsTheOrderAskedFor) {
