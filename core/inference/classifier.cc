@@ -1,16 +1,21 @@
 #include "core/inference/classifier.h"
 
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/base/digest.h"
 #include "core/base/errors.h"
+#include "core/base/lru_cache.h"
 #include "core/base/status_from_throw.h"
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
+#include "core/inference/forward_batch.h"
 #include "core/inference/head_cache.h"
-#include "core/inference/request_queue.h"
+#include "core/inference/request.h"
+#include "core/inference/scheduler.h"
 #include "core/inference/trunk_cache.h"
 #include "core/network/preprocess.h"
 
@@ -19,8 +24,9 @@ namespace {
 
 constexpr int kDefaultTopK = 5;
 constexpr int kMaxTopK = 1000;
-// A lane answers some images in that time.
-constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
+constexpr char kPinningAlias[] = "production";
+// A GPU's bucket (the engine pads to it), and how long its first image may wait for others.
+constexpr batching::BatchPolicy kGpuBatches{.max_images = 32, .max_age = absl::Milliseconds(2)};
 
 absl::Status CheckCall(const ClassifyCall& call, const image::DecodeLimits& limits) {
   if (call.top_k < 0 || call.top_k > kMaxTopK) {
@@ -38,10 +44,12 @@ absl::Status CheckCall(const ClassifyCall& call, const image::DecodeLimits& limi
   return absl::OkStatus();
 }
 
-absl::Status CheckWanted(const ClassifyCall& call) {
-  if (call.cancellation != nullptr && call.cancellation->cancelled()) return absl::CancelledError("the caller cancelled the request");
-  if (absl::Now() >= call.deadline) return absl::DeadlineExceededError("the deadline passed during classification");
-  return absl::OkStatus();
+bool IsCancelled(const ClassifyCall& call) {
+  return call.cancellation != nullptr && call.cancellation->cancelled();
+}
+
+absl::Status CancelledByCaller() {
+  return absl::CancelledError("the caller cancelled the request");
 }
 
 // An image's own fault names the field already; anything else says what it happened to.
@@ -49,52 +57,57 @@ absl::Status ImageError(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? status : WithContext(status, "image");
 }
 
-// A head that does not fit the trunk its row names was not trained on it.
-absl::Status CheckFits(const LoadedHead& head, const network::BackboneFacts& facts) {
-  if (head.dimension == facts.feature_dimension && head.preprocess.height == facts.input_size &&
-      head.preprocess.width == facts.input_size) {
-    return absl::OkStatus();
+// [size, size, 3] RGB of what was sent.
+absl::StatusOr<std::vector<uint8_t>> InputOf(Request& request, const image::DecodeLimits& limits) {
+  const network::PreprocessSpec& preprocess = request.head->preprocess;
+  if (!request.call.pixels.empty()) {
+    const size_t expected = static_cast<size_t>(preprocess.height) * static_cast<size_t>(preprocess.width) * 3;
+    if (request.call.pixels.size() == expected) return std::move(request.call.pixels);
+    return InvalidField("pixels", absl::StrCat("has ", request.call.pixels.size(), " bytes, a picture of ",
+                                               preprocess.height, "x", preprocess.width, " has ", expected));
   }
-  return absl::DataLossError(absl::StrCat(head.model_version, ": head for ", head.dimension, " features of ",
-                                          head.preprocess.width, "x", head.preprocess.height, " images, ", facts.name,
-                                          " gives ", facts.feature_dimension, " of ", facts.input_size, "x",
-                                          facts.input_size));
+  absl::StatusOr<std::vector<uint8_t>> input = network::ToInput(request.call.image, preprocess, limits);
+  if (!input.ok()) return ImageError(input.status());
+  return input;
 }
 
 class ClassifierImpl : public Classifier {
  public:
   ClassifierImpl(registry::Registry* registry, ClassifierOptions options)
       : options_(std::move(options)),
+        on_gpu_(options_.device != "cpu"),
         heads_(registry, options_.max_head_bytes),
-        queue_(options_.queue_capacity,
-               [](RequestPointer request) {
-                 request->done(absl::DeadlineExceededError("the deadline passed while the request waited"));
-               }),
-        trunks_(std::make_unique<TrunkCache>(options_.weights_root, options_.device, options_.threads,
-                                             options_.create_engine)) {
-    for (int i = 0; i < options_.threads; ++i) lanes_.push_back(NamedThread("classify", [this] { ServeRequests(); }));
+        responses_(options_.response_cache_bytes),
+        scheduler_(std::make_shared<Scheduler>(
+            SchedulerSettings(),
+            [this](const RequestPointer& request) {
+              Answer(*request, absl::DeadlineExceededError("the deadline passed while the request waited"));
+            })),
+        trunks_(std::make_unique<TrunkCache>(TrunkSettings(registry))) {
+    const Role role = on_gpu_ ? Role::kDecode : Role::kDecodeAndForward;
+    for (int i = 0; i < options_.threads; ++i) lanes_.push_back(NamedThread("classify", [this, role] { Serve(role); }));
+    if (on_gpu_) lanes_.push_back(NamedThread("forward", [this] { Serve(Role::kForward); }));
   }
 
   ~ClassifierImpl() override {
-    for (const RequestPointer& request : queue_.Stop()) request->done(ShuttingDown());
+    for (const RequestPointer& request : scheduler_->Stop()) Answer(*request, ShuttingDown());
     for (std::thread& lane : lanes_) lane.join();
-    trunks_.reset();  // its waiters use the queue
+    trunks_.reset();  // its waiters use the scheduler
   }
 
   void Classify(ClassifyCall call, std::function<void(absl::StatusOr<Classification>)> done) override {
     if (const absl::Status status = CheckCall(call, options_.limits); !status.ok()) return done(status);
     absl::StatusOr<VersionReference> model = ParseVersionReference("model", "models", call.model);
     if (!model.ok()) return done(model.status());
+    if (IsCancelled(call)) return done(CancelledByCaller());
     auto request = std::make_shared<Request>();
     request->call = std::move(call);
     request->model = *std::move(model);
     request->done = std::move(done);
     request->arrival = absl::Now();
-    if (!queue_.TryPush(request)) {
-      request->done(RetryLater(absl::StatusCode::kResourceExhausted,
-                               absl::StrCat(options_.queue_capacity, " images are waiting already; try again later"),
-                               kRetryDelay));
-    }
+    Listen(request);
+    if (const absl::Status admitted = scheduler_->Admit(request); !admitted.ok()) return Finish(*request, admitted);
+    AnswerIfCancelled(request);
   }
 
   void Load(const std::string& model, std::function<void(absl::Status)> done) override {
@@ -103,92 +116,152 @@ class ClassifierImpl : public Classifier {
     const absl::StatusOr<std::shared_ptr<const LoadedHead>> head = heads_.Get(*reference);
     if (!head.ok()) return done(head.status());
     const auto finish = [done](const absl::StatusOr<TrunkCache::Trunk>& trunk) { done(trunk.status()); };
-    if (trunks_->GetOrWait((*head)->backbone, (*head)->backbone_sha256, finish) != nullptr) done(absl::OkStatus());
+    if (trunks_->GetOrWait(TrunkOf(**head), finish) != nullptr) done(absl::OkStatus());
   }
 
   int loaded_trunks() const override { return trunks_->loaded(); }
 
  private:
+  using Response = std::shared_ptr<const Classification>;
+
   static absl::Status ShuttingDown() {
     return RetryLater(absl::StatusCode::kUnavailable, "the server is shutting down", absl::Seconds(1));
   }
 
-  void ServeRequests() {
-    while (RequestPointer request = queue_.Pop()) {
-      const absl::Status prepared = Prepare(*request);
-      if (!prepared.ok()) {
-        request->done(prepared);
-      } else if (request->trunk == nullptr) {
-        LoadTrunk(std::move(request));
+  SchedulerOptions SchedulerSettings() const {
+    return {.capacity_images = options_.queue_capacity,
+            .capacity_bytes = options_.queue_capacity_bytes,
+            .lanes = options_.threads,
+            .has_forward_lane = on_gpu_,
+            .batches = on_gpu_ ? kGpuBatches : batching::BatchPolicy{}};
+  }
+
+  TrunkCacheOptions TrunkSettings(registry::Registry* registry) const {
+    return {.weights_root = options_.weights_root,
+            .target = {.device = options_.device, .threads = options_.threads},
+            .create_engine = options_.create_engine,
+            .max_bytes = options_.max_trunk_bytes,
+            .is_pinned = [registry](const std::string& sha256) {
+              return registry->AliasUsesBackbone(kPinningAlias, sha256).value_or(true);
+            }};
+  }
+
+  TrunkName TrunkOf(const LoadedHead& head) const {
+    return {head.backbone, head.backbone_sha256, options_.has_bf16 ? head.precision : engine::Precision::kF32};
+  }
+
+  // The listener must keep neither the request (whose call holds the cancellation) nor this object alive.
+  void Listen(const RequestPointer& request) {
+    if (request->call.cancellation == nullptr) return;
+    request->cancel_listener = request->call.cancellation->OnCancel(
+        [this, waiting = std::weak_ptr<Request>(request), alive = std::weak_ptr<Scheduler>(scheduler_)] {
+          const std::shared_ptr<Scheduler> scheduler = alive.lock();
+          const RequestPointer cancelled = waiting.lock();
+          if (scheduler != nullptr && cancelled != nullptr && scheduler->Take(cancelled)) {
+            Answer(*cancelled, CancelledByCaller());
+          }
+        });
+  }
+
+  // A request that was cancelled between two waits was not there for the listener to take.
+  void AnswerIfCancelled(const RequestPointer& request) {
+    if (IsCancelled(request->call) && scheduler_->Take(request)) Answer(*request, CancelledByCaller());
+  }
+
+  // What every admitted request ends with.
+  void Answer(Request& request, absl::StatusOr<Classification> result) {
+    scheduler_->Leave(request, request.decode + request.forward);
+    Finish(request, std::move(result));
+  }
+
+  static void Finish(Request& request, absl::StatusOr<Classification> result) {
+    if (request.call.cancellation != nullptr) request.call.cancellation->Remove(request.cancel_listener);
+    request.done(std::move(result));
+  }
+
+  void Serve(Role role) {
+    for (Scheduler::Work work = scheduler_->Next(role); !work.requests.empty(); work = scheduler_->Next(role)) {
+      if (work.trunk != nullptr) {
+        Forward(work);
       } else {
-        request->done(StatusFromThrow(absl::StatusCode::kInternal, "classify", [&] { return Run(*request); }));
+        Decode(work.requests.front(), role);
       }
     }
   }
 
-  // What a lane does first: the caller still wants it, and which head it is.
+  // Up to where the request waits for its forward pass, or is answered.
+  void Decode(const RequestPointer& request, Role role) {
+    const absl::Status prepared =
+        StatusFromThrow(absl::StatusCode::kInternal, "classify", [&] { return Prepare(*request); });
+    if (!prepared.ok()) return Answer(*request, prepared);
+    if (const auto known = FindResponse(*request)) return Answer(*request, WithTimes(**known, *request));
+    request->call.image = {};
+    // It waits before the trunk is asked for, since the answer may come at once from the loading thread.
+    if (!scheduler_->Park(request)) return Answer(*request, ShuttingDown());
+    const TrunkCache::Trunk trunk = trunks_->GetOrWait(
+        TrunkOf(*request->head), [this, request](const auto& loaded) { Resume(request, loaded, Role::kDecode); });
+    if (trunk != nullptr) Resume(request, trunk, role);
+    AnswerIfCancelled(request);
+  }
+
+  // Which head it is, and what it is asked about.
   absl::Status Prepare(Request& request) {
-    RETURN_IF_ERROR(CheckWanted(request.call));
-    if (request.head == nullptr) {
-      ASSIGN_OR_RETURN(request.head, heads_.Get(request.model));
+    ASSIGN_OR_RETURN(request.head, heads_.Get(request.model));
+    if (options_.response_cache_bytes > 0 && !request.call.image.empty()) {
+      request.cache_key =
+          absl::StrCat(request.head->model_version, " ", request.call.top_k, " ", Sha256Hex(request.call.image));
+      if (responses_.Get(request.cache_key)) return absl::OkStatus();
     }
+    ASSIGN_OR_RETURN(request.input, InputOf(request, options_.limits));
+    request.decode = absl::Now() - request.last_step;
     return absl::OkStatus();
   }
 
-  // Sets the request's trunk and gives it back to the lanes: right away, or when it is loaded.
-  void LoadTrunk(RequestPointer request) {
-    // Parked before the trunk is asked for, since the answer may come at once from the loading thread.
-    if (!queue_.Park(request)) return request->done(ShuttingDown());
-    const TrunkCache::Trunk trunk = trunks_->GetOrWait(
-        request->head->backbone, request->head->backbone_sha256,
-        [this, request](const absl::StatusOr<TrunkCache::Trunk>& loaded) { Resume(request, loaded); });
-    if (trunk != nullptr) Resume(request, trunk);
-  }
-
-  void Resume(const RequestPointer& request, const absl::StatusOr<TrunkCache::Trunk>& trunk) {
-    if (!queue_.Take(request)) return;  // its deadline has answered it
-    if (!trunk.ok()) return request->done(trunk.status());
+  // From parked to the queue of its trunk. `role`: of the lane that calls, which will look there next.
+  void Resume(const RequestPointer& request, const absl::StatusOr<TrunkCache::Trunk>& trunk, Role role) {
+    if (!scheduler_->Take(request)) return;  // expired, cancelled or stopped meanwhile
+    if (!trunk.ok()) return Answer(*request, trunk.status());
     request->trunk = *trunk;
-    if (!queue_.PushFront(request)) request->done(ShuttingDown());
+    if (!scheduler_->Decoded(request, role)) Answer(*request, ShuttingDown());
   }
 
-  absl::StatusOr<std::vector<uint8_t>> InputOf(Request& request) const {
-    if (!request.call.pixels.empty()) {
-      const size_t expected = static_cast<size_t>(request.head->preprocess.height) *
-                              static_cast<size_t>(request.head->preprocess.width) * 3;
-      if (request.call.pixels.size() == expected) return std::move(request.call.pixels);
-      return InvalidField("pixels", absl::StrCat("has ", request.call.pixels.size(), " bytes, needs ", expected));
+  void Forward(const Scheduler::Work& work) {
+    const std::vector<absl::StatusOr<Classification>> answers = RunForward(work.requests, *work.trunk, work.cores);
+    for (size_t i = 0; i < answers.size(); ++i) {
+      Request& request = *work.requests[i];
+      if (!answers[i].ok()) {
+        Answer(request, answers[i].status());
+        continue;
+      }
+      KeepResponse(request, *answers[i]);
+      Answer(request, WithTimes(*answers[i], request));
     }
-    absl::StatusOr<std::vector<uint8_t>> input =
-        network::ToInput(request.call.image, request.head->preprocess, options_.limits);
-    if (!input.ok()) return ImageError(input.status());
-    return input;
   }
 
-  absl::StatusOr<Classification> Run(Request& request) const {
-    const absl::Time start = absl::Now();
-    RETURN_IF_ERROR(CheckFits(*request.head, request.trunk->facts()));
-    ASSIGN_OR_RETURN(const std::vector<uint8_t> input, InputOf(request));
-    const absl::Time decoded = absl::Now();
-    RETURN_IF_ERROR(CheckWanted(request.call));
-
-    std::vector<float> features(static_cast<size_t>(request.head->dimension));
-    RETURN_IF_ERROR(request.trunk->Run(input, 1, absl::MakeSpan(features), engine::Cores::kOne));
-    const int top_k = request.call.top_k == 0 ? kDefaultTopK : request.call.top_k;
-    Classification result{.model_version = request.head->model_version,
-                          .predictions = Predict(*request.head, features, top_k)};
-    RETURN_IF_ERROR(CheckWanted(request.call));
-    const absl::Time end = absl::Now();
-    result.times = {.decode = decoded - start,
-                    .queue = start - request.arrival,
-                    .forward = end - decoded,
-                    .total = end - request.arrival};
+  static Classification WithTimes(Classification result, const Request& request) {
+    result.times = {.decode = request.decode,
+                    .queue = request.queued,
+                    .forward = request.forward,
+                    .total = absl::Now() - request.arrival};
     return result;
   }
 
+  std::optional<Response> FindResponse(const Request& request) {
+    return request.cache_key.empty() ? std::nullopt : responses_.Get(request.cache_key);
+  }
+
+  void KeepResponse(const Request& request, const Classification& result) {
+    if (request.cache_key.empty()) return;
+    int64_t bytes = static_cast<int64_t>(sizeof(result) + request.cache_key.size());
+    for (const Prediction& one : result.predictions) bytes += static_cast<int64_t>(sizeof(one) + one.label.size());
+    responses_.Put(request.cache_key, std::make_shared<const Classification>(result), bytes);
+  }
+
   const ClassifierOptions options_;
+  const bool on_gpu_;
   HeadCache heads_;
-  RequestQueue queue_;
+  LruCache<std::string, Response> responses_;
+  const std::shared_ptr<Scheduler> scheduler_;
   std::unique_ptr<TrunkCache> trunks_;
   std::vector<std::thread> lanes_;
 };

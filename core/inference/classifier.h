@@ -1,4 +1,4 @@
-// Classify: encoded image in, labels out. One trunk per backbone and device, a small head per version.
+// Classify: encoded image in, labels out. One trunk per backbone, precision and device; a small head per version.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/base/cancellation.h"
+#include "core/batching/fair_queue.h"
+#include "core/engine/engine.h"
 #include "core/image/decode.h"
 #include "core/registry/registry.h"
-
-namespace graft::engine {
-class Engine;
-struct EngineTarget;
-}  // namespace graft::engine
-namespace graft::weights {
-struct StoredWeights;
-}
 
 namespace graft::inference {
 
@@ -45,17 +39,20 @@ struct Classification {
 struct ClassifierOptions {
   std::string weights_root;
   std::string device = "cpu";
-  int threads = 1;           // decode + forward lanes
-  int queue_capacity = 256;  // images waiting; past it RetryLater(ResourceExhausted)
+  bool has_bf16 = false;  // the device; without it versions trained for bf16 are served in float32
+  // Cores for decoding and, on the CPU, forward passes. There each lane does both, one image at a time, so that no more
+  // threads compute than there are cores. On a GPU these only decode, beside one lane that runs batches.
+  int threads = 1;
+  int queue_capacity = 256;                           // images admitted and not answered
+  int64_t queue_capacity_bytes = int64_t{256} << 20;  // of their encoded images
   image::DecodeLimits limits;
-  int64_t max_head_bytes = 256 << 20;  // heads in memory; the least recently used leave first
-  EngineFactory create_engine;         // empty: engine::CreateEngine
+  int64_t max_head_bytes = int64_t{256} << 20;  // in memory; the least recently used leave first
+  int64_t max_trunk_bytes = int64_t{8} << 30;   // likewise; those of a version aliased "production" stay
+  int64_t response_cache_bytes = 0;             // answers to images seen before, for the same version; 0: none
+  EngineFactory create_engine;                  // required
 };
 
-enum class Priority {
-  kInteractive,  // somebody waits for this one answer
-  kBatch,        // one of many: after every interactive one, but never starved
-};
+using batching::Priority;
 
 // Either `image` or `pixels` is given.
 struct ClassifyCall {
@@ -68,21 +65,24 @@ struct ClassifyCall {
   std::shared_ptr<Cancellation> cancellation;  // may be null
 };
 
-// Heads and trunks are loaded on first use and shared; versions are immutable, aliases are looked up per call. While a
-// trunk loads, requests for others go on. A request whose deadline passes while it waits is answered at its deadline.
+// Heads and trunks are loaded on first use and shared; versions are immutable, aliases are looked up per call, so a
+// promoted version answers the next call and a deleted one does not. While a trunk loads, requests for others go on.
+// A request whose deadline passes or whose caller cancels while it waits leaves at once.
 //
 // Errors: InvalidField "model", "top_k", "image" or "pixels"; ResourceNotFound naming what exists; RetryLater when
-// queue_capacity images wait already (ResourceExhausted) or the classifier is being destroyed (Unavailable);
-// DeadlineExceeded; Cancelled; DataLoss for a damaged head or weights file. Thread-safe.
+// a capacity is used up or the deadline would be missed (ResourceExhausted), or the classifier is being destroyed
+// (Unavailable); DeadlineExceeded; Cancelled; DataLoss for a damaged head or weights file. Thread-safe.
 class Classifier {
  public:
   static std::unique_ptr<Classifier> Create(registry::Registry* registry, ClassifierOptions options);
   virtual ~Classifier() = default;
 
-  // `done` is called exactly once, on a classifier thread (or at once, on this one, when refused).
+  // `done` is called exactly once: on a classifier thread, on the one that cancels, or at once on this one when
+  // refused.
   virtual void Classify(ClassifyCall call, std::function<void(absl::StatusOr<Classification>)> done) = 0;
 
-  // Loads what the model needs, so that its first Classify is as fast as the next. `done` as for Classify.
+  // Loads what the model needs, so that its first Classify is as fast as the next. Reads the database and the head's
+  // file on this thread; `done` is called on it or on a classifier thread.
   virtual void Load(const std::string& model, std::function<void(absl::Status)> done) = 0;
 
   virtual int loaded_trunks() const = 0;

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "core/engine/engine.h"
 #include "core/inference/classifier.h"
 #include "core/network/preprocess.h"
 #include "core/registry/registry.h"
@@ -20,6 +21,7 @@ struct LoadedHead {
   std::string backbone;
   std::string backbone_sha256;
   network::PreprocessSpec preprocess;
+  engine::Precision precision = engine::Precision::kF32;  // of the features it was trained on
   std::vector<std::string> labels;
   int dimension = 0;
   std::vector<float> kernel;  // [dimension, labels.size()]

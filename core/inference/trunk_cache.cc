@@ -15,28 +15,36 @@ namespace {
 // More loads than this wait only if more weights files than this are new at one moment.
 constexpr int kMaxWaitingLoads = 64;
 
+// The first pass allocates and chooses kernels; better now than in a request.
+absl::Status WarmUp(engine::Engine& engine) {
+  const auto size = static_cast<size_t>(engine.facts().input_size);
+  const std::vector<uint8_t> black(size * size * 3);
+  std::vector<float> features(static_cast<size_t>(engine.facts().feature_dimension));
+  for (const engine::Cores cores : {engine::Cores::kOne, engine::Cores::kAll}) {
+    RETURN_IF_ERROR(engine.Run(black, 1, absl::MakeSpan(features), cores));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-TrunkCache::TrunkCache(std::string weights_root, std::string device, int threads, EngineFactory create_engine)
-    : weights_root_(std::move(weights_root)),
-      device_(std::move(device)),
-      threads_(threads),
-      create_engine_(create_engine ? std::move(create_engine) : EngineFactory(engine::CreateEngine)),
-      loader_(std::make_unique<ThreadPool>("trunk-loader", 1, kMaxWaitingLoads)) {}
+TrunkCache::TrunkCache(TrunkCacheOptions options)
+    : options_(std::move(options)), loader_(std::make_unique<ThreadPool>("trunk-loader", 1, kMaxWaitingLoads)) {}
 
 TrunkCache::~TrunkCache() {
   loader_.reset();
 }
 
-TrunkCache::Trunk TrunkCache::GetOrWait(const std::string& backbone, const std::string& sha256, Waiter waiter) {
+TrunkCache::Trunk TrunkCache::GetOrWait(const TrunkName& name, Waiter waiter) {
   {
     absl::MutexLock lock(&mutex_);
-    const auto [entry, is_new] = entries_.try_emplace(sha256);
+    const auto [entry, is_new] = entries_.try_emplace(Key(name.sha256, name.precision));
+    entry->second.last_use = ++uses_;
     if (entry->second.trunk != nullptr) return entry->second.trunk;
     entry->second.waiters.push_back(std::move(waiter));
     if (!is_new) return nullptr;
   }
-  loader_->Run([this, backbone, sha256] { Load(backbone, sha256); });
+  loader_->Run([this, name] { Load(name); });
   return nullptr;
 }
 
@@ -46,12 +54,13 @@ int TrunkCache::loaded() const {
       std::count_if(entries_.begin(), entries_.end(), [](const auto& entry) { return entry.second.trunk != nullptr; }));
 }
 
-void TrunkCache::Load(const std::string& backbone, const std::string& sha256) {
-  const absl::StatusOr<Trunk> trunk = CreateTrunk(backbone, sha256);
+void TrunkCache::Load(const TrunkName& name) {
+  const Key key(name.sha256, name.precision);
+  const absl::StatusOr<Trunk> trunk = CreateTrunk(name);
   std::vector<Waiter> waiters;
   {
     absl::MutexLock lock(&mutex_);
-    const auto entry = entries_.find(sha256);
+    const auto entry = entries_.find(key);
     waiters.swap(entry->second.waiters);
     if (trunk.ok()) {
       entry->second.trunk = *trunk;
@@ -60,19 +69,56 @@ void TrunkCache::Load(const std::string& backbone, const std::string& sha256) {
     }
   }
   for (const Waiter& waiter : waiters) waiter(trunk);
+  MakeRoom(key);
 }
 
-absl::StatusOr<TrunkCache::Trunk> TrunkCache::CreateTrunk(const std::string& backbone,
-                                                          const std::string& sha256) const {
+absl::StatusOr<TrunkCache::Trunk> TrunkCache::CreateTrunk(const TrunkName& name) const {
   absl::StatusOr<Trunk> trunk =
       StatusFromThrow(absl::StatusCode::kInternal, "create engine", [&]() -> absl::StatusOr<Trunk> {
-        ASSIGN_OR_RETURN(const weights::StoredWeights stored, weights::FindWeights(weights_root_, backbone, sha256));
-        ASSIGN_OR_RETURN(std::unique_ptr<engine::Engine> engine,
-                         create_engine_(stored, {.device = device_, .threads = threads_}));
+        ASSIGN_OR_RETURN(const weights::StoredWeights stored,
+                         weights::FindWeights(options_.weights_root, name.backbone, name.sha256));
+        engine::EngineTarget target = options_.target;
+        target.precision = name.precision;
+        ASSIGN_OR_RETURN(std::unique_ptr<engine::Engine> engine, options_.create_engine(stored, target));
+        RETURN_IF_ERROR(WarmUp(*engine));
         return Trunk(std::move(engine));
       });
   if (trunk.ok()) return trunk;
-  return WithContext(trunk.status(), absl::StrCat("load ", backbone, " on ", device_));
+  return WithContext(trunk.status(), absl::StrCat("load ", name.backbone, " on ", options_.target.device));
+}
+
+void TrunkCache::MakeRoom(const Key& kept) {
+  for (const Key& key : ByLastUse()) {
+    if (!IsFull()) return;
+    if (key == kept || (options_.is_pinned && options_.is_pinned(key.first))) continue;
+    Trunk leaving;  // freed after the lock
+    absl::MutexLock lock(&mutex_);
+    const auto entry = entries_.find(key);
+    if (entry == entries_.end() || entry->second.trunk == nullptr) continue;
+    leaving.swap(entry->second.trunk);
+    entries_.erase(entry);
+  }
+}
+
+std::vector<TrunkCache::Key> TrunkCache::ByLastUse() const {
+  std::vector<std::pair<int64_t, Key>> loaded;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [key, entry] : entries_) {
+      if (entry.trunk != nullptr) loaded.emplace_back(entry.last_use, key);
+    }
+  }
+  std::sort(loaded.begin(), loaded.end());
+  std::vector<Key> keys;
+  for (auto& [last_use, key] : loaded) keys.push_back(std::move(key));
+  return keys;
+}
+
+bool TrunkCache::IsFull() const {
+  absl::MutexLock lock(&mutex_);
+  int64_t bytes = 0;
+  for (const auto& [key, entry] : entries_) bytes += entry.trunk == nullptr ? 0 : entry.trunk->bytes();
+  return bytes > options_.max_bytes;
 }
 
 }  // namespace graft::inference

@@ -1,9 +1,11 @@
-// Frozen backbones in memory: one engine per weights file, shared by every version trained on it.
+// Frozen backbones in memory: one engine per (weights file, precision), shared by every version trained on it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -16,37 +18,54 @@
 
 namespace graft::inference {
 
-// Loads on its own thread, each trunk once however many ask for it. A load that fails is tried again by the next
+struct TrunkName {
+  std::string backbone, sha256;
+  engine::Precision precision = engine::Precision::kF32;
+};
+
+struct TrunkCacheOptions {
+  std::string weights_root;
+  engine::EngineTarget target;  // its precision is the trunk's
+  EngineFactory create_engine;
+  int64_t max_bytes = 0;
+  std::function<bool(const std::string& sha256)> is_pinned;  // asked on the loading thread; may read the database
+};
+
+// Loads and warms up on its own thread, each trunk once however many ask for it. Past max_bytes the least recently used
+// that are not pinned leave; they live on in the requests that hold them. A load that fails is tried again by the next
 // request. Thread-safe.
 class TrunkCache {
  public:
   using Trunk = std::shared_ptr<engine::Engine>;
   using Waiter = std::function<void(const absl::StatusOr<Trunk>&)>;
 
-  TrunkCache(std::string weights_root, std::string device, int threads, EngineFactory create_engine);
+  explicit TrunkCache(TrunkCacheOptions options);
   // Ends the loads that were asked for, and answers their waiters.
   ~TrunkCache();
 
   // The trunk if it is loaded. Otherwise null, and `waiter` is called once from the loading thread, without a lock.
-  Trunk GetOrWait(const std::string& backbone, const std::string& sha256, Waiter waiter) ABSL_LOCKS_EXCLUDED(mutex_);
+  Trunk GetOrWait(const TrunkName& name, Waiter waiter) ABSL_LOCKS_EXCLUDED(mutex_);
 
   int loaded() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  using Key = std::pair<std::string, engine::Precision>;  // weights digest, precision
   struct Entry {
     Trunk trunk;                  // null while loading
     std::vector<Waiter> waiters;  // while loading
+    int64_t last_use = 0;
   };
 
-  void Load(const std::string& backbone, const std::string& sha256) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Trunk> CreateTrunk(const std::string& backbone, const std::string& sha256) const;
+  void Load(const TrunkName& name) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Trunk> CreateTrunk(const TrunkName& name) const;
+  void MakeRoom(const Key& kept) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<Key> ByLastUse() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsFull() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const std::string weights_root_;
-  const std::string device_;
-  const int threads_;
-  const EngineFactory create_engine_;
+  const TrunkCacheOptions options_;
   mutable absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);  // by weights digest
+  absl::flat_hash_map<Key, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  int64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<ThreadPool> loader_;
 };
 

@@ -135,6 +135,17 @@ absl::Status Registry::Delete(const std::string& model, int number) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> Registry::AliasUsesBackbone(const std::string& alias, const std::string& backbone_sha256) {
+  int versions = 0;
+  RETURN_IF_ERROR(database_->Read("find versions of a backbone", [&](store::Transaction& transaction) {
+    transaction.sql() << "SELECT COUNT(*) FROM model_aliases JOIN model_versions USING (model, number) "
+                         "WHERE alias = :alias AND backbone_sha256 = :backbone_sha256",
+        soci::use(alias), soci::use(backbone_sha256), soci::into(versions);
+    return absl::OkStatus();
+  }));
+  return versions > 0;
+}
+
 absl::StatusOr<Registry::Counts> Registry::Count() {
   Counts counts;
   RETURN_IF_ERROR(database_->Read("count models", [&](store::Transaction& transaction) {

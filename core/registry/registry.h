@@ -96,6 +96,8 @@ class Registry {
   // it before may still read what it holds in memory; its files may be gone already (Find says NotFound then).
   // ResourceNotFound; PreconditionFailed naming the aliases that point to it.
   absl::Status Delete(const std::string& model, int number);
+  // Whether some model's `alias` points at a version on this backbone.
+  absl::StatusOr<bool> AliasUsesBackbone(const std::string& alias, const std::string& backbone_sha256);
   struct Counts {
     int models = 0, versions = 0;
   };

@@ -40,6 +40,14 @@ void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
   app.add_option("--max-image-bytes", config.max_image_bytes, "Largest encoded image that Classify takes")
       ->capture_default_str()
       ->check(CLI::Range(1024, 60 << 20));
+  app.add_option("--max-trunk-bytes", config.max_trunk_bytes,
+                 "Memory of loaded backbones; beyond it the least recently used leave, but for production's")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{1} << 20, int64_t{1} << 50));
+  app.add_option("--response-cache-bytes", config.response_cache_bytes,
+                 "Memory for answers to images seen before; 0: none are kept")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 50));
   app.add_option("--log-level", config.log_level, "debug, info, warn or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));

@@ -22,6 +22,8 @@ struct ServerConfig {
   int worker_cores = 0;              // of all workers together; 0: see server/main/devices.h
   int inference_threads = 0;         // 0: see server/main/devices.h
   int64_t max_image_bytes = 10 << 20;
+  int64_t max_trunk_bytes = int64_t{8} << 30;  // of backbones in memory; the least recently used leave
+  int64_t response_cache_bytes = 0;            // 0: no response cache
   std::string log_level = "info";
   bool behind_http2_proxy = false;
 };

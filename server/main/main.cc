@@ -32,6 +32,7 @@
 #include "server/config/server_config.h"
 #include "server/logging/logging.h"
 #include "server/main/devices.h"
+#include "server/main/preloader.h"
 #include "server/main/server.h"
 #include "server/supervisor/worker_supervisor.h"
 
@@ -89,6 +90,10 @@ inference::ClassifierOptions ClassifierSettings(const config::ServerConfig& conf
   options.device = plan.serving;
   options.threads = plan.inference_threads;
   options.limits.max_bytes = config.max_image_bytes;
+  options.has_bf16 = engine::SupportsPrecision(plan.serving, engine::Precision::kBf16);
+  options.max_trunk_bytes = config.max_trunk_bytes;
+  options.response_cache_bytes = config.response_cache_bytes;
+  options.create_engine = engine::CreateEngine;
   return options;
 }
 
@@ -149,6 +154,7 @@ absl::Status Serve(const config::ServerConfig& config) {
   const std::unique_ptr<jobs::ChangeFeed> feed = jobs::ChangeFeed::Start(database.get(), &jobs);
   const auto classifier = inference::Classifier::Create(&registry, ClassifierSettings(config, data, plan));
 
+  const Preloader preloader(classifier.get(), &registry, feed.get());
   auto workers = supervisor::WorkerSupervisor::Start(SupervisorSettings(data, plan, &jobs));
   const auto worker_runs = [&](const std::string& device) {
     return workers->StateOf(device) == supervisor::WorkerState::kRunning;

@@ -126,7 +126,8 @@ void Graft(const std::string& bytes, const std::string& decode) {
 
 template <typename Decode>
 void Register(const char* way, const PhotoSize& size, const Photos& photos, Decode decode) {
-  benchmark::RegisterBenchmark(absl::StrCat(way, "/", size.name()).c_str(), [&photos, decode](benchmark::State& state) mutable {
+  benchmark::RegisterBenchmark(absl::StrCat(way, "/", size.name()).c_str(), [&photos,
+                                                                             decode](benchmark::State& state) mutable {
     size_t next = 0;
     for (auto _ : state) decode(photos[next++ % photos.size()]);
   })->Unit(benchmark::kMillisecond);
@@ -167,7 +168,8 @@ class CurveReporter : public benchmark::ConsoleReporter {
                                    absl::StrCat("1/", size.reduction()));
       for (const char* way : kWays) {
         const auto found = medians_.find(absl::StrCat(way, "/", size.name()));
-        std::cout << (found == medians_.end() ? absl::StrFormat(" %14s", "-") : absl::StrFormat(" %14.3f", found->second));
+        std::cout << (found == medians_.end() ? absl::StrFormat(" %14s", "-")
+                                              : absl::StrFormat(" %14.3f", found->second));
       }
       std::cout << "\n";
     }
