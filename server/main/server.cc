@@ -80,7 +80,7 @@ class ComposedServer final : public Server {
         gate_(&requests_, &rpc_metrics_),
         datasets_(&gate_, parts.datasets, parts.database, dataset::ImportLimits()),
         training_(&gate_, {parts.jobs, parts.feed, parts.datasets, settings.weights_root, settings.devices}),
-        models_(&gate_, parts.registry),
+        models_(&gate_, parts.registry, parts.classifier),
         inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_),
         system_(&gate_, SystemDependencies(parts, settings)) {}
 

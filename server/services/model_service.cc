@@ -1,5 +1,7 @@
 #include "server/services/model_service.h"
 
+#include <future>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -67,9 +69,18 @@ absl::Status ModelService::ListVersions(const v1::ListModelVersionsRequest& requ
   return absl::OkStatus();
 }
 
+// Waits, on a request thread, until the version could answer at once.
+absl::Status ModelService::LoadNow(const std::string& version) {
+  const auto loaded = std::make_shared<std::promise<absl::Status>>();
+  classifier_->Load(version, [loaded](absl::Status status) { loaded->set_value(std::move(status)); });
+  return loaded->get_future().get();
+}
+
 absl::Status ModelService::PointAlias(const v1::SetAliasRequest& request, v1::ModelVersion& response) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "models", request.name()));
   RETURN_IF_ERROR(ValidateName("alias", request.alias()));
+  // Before the switch, so that no call to the alias waits for it; what cannot be loaded is not promoted.
+  RETURN_IF_ERROR(LoadNow(request.name()));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->SetAlias(reference, request.alias()));
   ASSIGN_OR_RETURN(response, ToProto(version));
   return absl::OkStatus();
