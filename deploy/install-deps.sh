@@ -31,7 +31,7 @@ packages=(
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg62-turbo-dev
   libsoci-dev libsqlite3-dev libboost-dev prometheus-cpp-dev zlib1g-dev libcurl4-openssl-dev
   libhdf5-dev libarchive-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev
-  libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 curl
+  libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 curl
 )
 
 test_packages=(libb64-0d)  # perf_analyzer loads it

@@ -41,6 +41,7 @@ std::string ModelsHint(soci::session& sql, const std::string& wanted) {
 std::string VersionsHint(store::Transaction& transaction, const std::string& model) {
   const std::vector<int> numbers = ReadNumbers(transaction, model, 0, kNamesInHint + 1);
   std::vector<std::string> names;
+  names.reserve(numbers.size());
   for (int number : numbers) names.push_back(absl::StrCat(number));
   return names.empty() ? "the model has no version left" : Listing("versions are ", names);
 }

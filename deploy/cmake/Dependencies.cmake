@@ -2,6 +2,13 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
+if(GRAFT_SANITIZE STREQUAL "thread")
+  # Debian's Abseil is not instrumented: the sanitizer would not see its mutexes.
+  set(absl_DIR ${PROJECT_SOURCE_DIR}/.cache/abseil-tsan/lib/cmake/absl)
+  if(NOT EXISTS ${absl_DIR})
+    message(FATAL_ERROR "No Abseil built with the thread sanitizer: run deploy/build-tsan-abseil.sh first")
+  endif()
+endif()
 find_package(absl REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)

@@ -18,7 +18,6 @@ using ::graft::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 Blob MakeBlob(const std::string& bytes) {
   return {Sha256Hex(bytes), bytes};
