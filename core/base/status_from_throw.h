@@ -32,6 +32,17 @@ struct StatusResult<void> {
   using type = absl::Status;
 };
 
+// What `step` returns; OK for one that returns nothing.
+template <typename Step>
+auto RunStep(Step&& step) -> typename StatusResult<std::invoke_result_t<Step>>::type {
+  if constexpr (std::is_void_v<std::invoke_result_t<Step>>) {
+    std::forward<Step>(step)();
+    return absl::OkStatus();
+  } else {
+    return std::forward<Step>(step)();
+  }
+}
+
 }  // namespace internal
 
 // Runs `step` and returns its result; `step` returns absl::Status, absl::StatusOr<T>, void or a plain T (wrapped).
@@ -41,12 +52,7 @@ template <typename Step>
 auto StatusFromThrow(absl::StatusCode code, absl::string_view doing, Step&& step) ->
     typename internal::StatusResult<std::invoke_result_t<Step>>::type {
   try {
-    if constexpr (std::is_void_v<std::invoke_result_t<Step>>) {
-      std::forward<Step>(step)();
-      return absl::OkStatus();
-    } else {
-      return std::forward<Step>(step)();
-    }
+    return internal::RunStep(std::forward<Step>(step));
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat(doing, ": out of memory"));
   } catch (const std::exception& error) {

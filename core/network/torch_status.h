@@ -18,12 +18,7 @@ auto StatusFromThrow(absl::StatusCode code, absl::string_view doing, Step&& step
   using Result = typename graft::internal::StatusResult<std::invoke_result_t<Step>>::type;
   return graft::StatusFromThrow(code, doing, [&]() -> Result {
     try {
-      if constexpr (std::is_void_v<std::invoke_result_t<Step>>) {
-        std::forward<Step>(step)();
-        return absl::OkStatus();
-      } else {
-        return std::forward<Step>(step)();
-      }
+      return graft::internal::RunStep(std::forward<Step>(step));
     } catch (const c10::OutOfMemoryError&) {
       return absl::ResourceExhaustedError(absl::StrCat(doing, ": the device is out of memory"));
     } catch (const c10::Error& error) {

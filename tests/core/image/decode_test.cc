@@ -12,7 +12,6 @@
 namespace graft::image {
 namespace {
 
-using ::graft::testing::IsOk;
 using ::graft::testing::StatusIs;
 using ::testing::AllOf;
 using testing::Contents;
@@ -24,7 +23,8 @@ using testing::MeanDifference;
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 class EveryFormatTest : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Formats, EveryFormatTest, ::testing::Values(".jpg", ".png", ".webp", ".bmp"));
+INSTANTIATE_TEST_SUITE_P(Formats, EveryFormatTest, ::testing::Values(".jpg", ".png", ".webp", ".bmp"),
+                         [](const auto& info) { return std::string(info.param + 1); });
 
 TEST_P(EveryFormatTest, DecodesToTheSamePictureInRgbOrder) {
   const Image photo = Gradient(37, 53);

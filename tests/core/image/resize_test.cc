@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "tests/core/image/made_images.h"
 
 namespace graft::image {
@@ -34,6 +35,10 @@ double Reference(const Image& image, int height, int width, int y, int x, int c)
 struct Geometry {
   int from_height, from_width, to_height, to_width;
 };
+std::string GeometryName(const ::testing::TestParamInfo<Geometry>& info) {
+  const auto [from_height, from_width, height, width] = info.param;
+  return absl::StrCat(from_height, "x", from_width, "_to_", height, "x", width);
+}
 class ResizeTest : public ::testing::TestWithParam<Geometry> {};
 
 TEST_P(ResizeTest, StaysWithinHalfALevelOfTheDefinition) {
@@ -57,7 +62,8 @@ INSTANTIATE_TEST_SUITE_P(Geometries, ResizeTest,
                          ::testing::Values(Geometry{320, 240, 224, 224}, Geometry{213, 320, 224, 224},
                                            Geometry{100, 50, 224, 224}, Geometry{1, 1, 5, 7},
                                            Geometry{1, 300, 224, 224}, Geometry{1501, 999, 224, 192},
-                                           Geometry{7, 5, 1, 1}));
+                                           Geometry{7, 5, 1, 1}),
+                         GeometryName);
 
 TEST(ResizeBilinearTest, SameSizeKeepsEveryPixel) {
   const Image image = Noise(33, 21);

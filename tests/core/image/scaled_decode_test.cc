@@ -51,7 +51,7 @@ TEST(ScaledDecodeTest, TakesTheLargestReductionThatLeavesTheMinimum) {
 }
 
 class ReductionTest : public ::testing::TestWithParam<int> {};
-INSTANTIATE_TEST_SUITE_P(By, ReductionTest, ::testing::Values(2, 4, 8));
+INSTANTIATE_TEST_SUITE_P(By, ReductionTest, ::testing::Values(2, 4, 8), ::testing::PrintToStringParamName());
 
 // Gradient(h, w) at half the size is Gradient(h / 2, w / 2), but for its one edge.
 TEST_P(ReductionTest, IsTheSamePictureSmaller) {

@@ -20,7 +20,8 @@ class EveryBackbone : public ::testing::TestWithParam<int> {
  protected:
   const BackboneFacts facts_ = Backbones()[static_cast<size_t>(GetParam())];
 };
-INSTANTIATE_TEST_SUITE_P(Catalog, EveryBackbone, ::testing::Range(0, 3));
+INSTANTIATE_TEST_SUITE_P(Catalog, EveryBackbone, ::testing::Range(0, 3),
+                         [](const auto& info) { return Backbones()[static_cast<size_t>(info.param)].name; });
 
 TEST_P(EveryBackbone, HasAsManyParametersAsKerasCounts) {
   ASSERT_OK_AND_ASSIGN(const Architecture architecture, FindArchitecture(facts_.name));

@@ -13,6 +13,7 @@
 #include "core/registry/manifest.h"
 #include "core/weights/weight_store.h"
 #include "tests/core/image/made_images.h"
+#include "tests/server/services/uploading.h"
 #include "tests/testing/status_matchers.h"
 
 namespace graft::testing {
@@ -69,39 +70,15 @@ std::vector<Photo> ServerTest::TwoClasses(int per_class) {
 
 absl::StatusOr<v1::UploadDatasetResponse::Complete> ServerTest::Upload(const std::string& dataset,
                                                                        const std::vector<Photo>& photos) {
-  auto context = Context();
-  auto stream = datasets_->UploadDataset(context.get());
-  v1::UploadDatasetRequest request;
-  request.mutable_start()->set_dataset(dataset);
-  stream->Write(request);
   std::map<std::string, std::string> bytes_of;
-  request.mutable_announce();
-  for (const Photo& photo : photos) {
-    auto& file = *request.mutable_announce()->add_files();
-    file.set_path(photo.path);
-    file.set_label(photo.label);
-    file.set_sha256(Sha256Hex(photo.bytes));
-    file.set_size_bytes(static_cast<int64_t>(photo.bytes.size()));
-    bytes_of[file.sha256()] = photo.bytes;
-  }
-  stream->Write(request);
-  request.mutable_announced();
-  stream->Write(request);
-  v1::UploadDatasetResponse response;
-  if (stream->Read(&response)) {
-    for (const std::string& sha256 : response.missing().sha256()) {
-      request.mutable_chunk()->set_sha256(sha256);
-      request.mutable_chunk()->set_data(bytes_of[sha256]);
-      stream->Write(request);
-    }
-    request.mutable_commit();
-    stream->Write(request);
-  }
-  stream->WritesDone();
-  while (stream->Read(&response)) {
-  }
-  RETURN_IF_ERROR(FromGrpcStatus(stream->Finish()));
-  return response.complete();
+  for (const Photo& photo : photos) bytes_of[Sha256Hex(photo.bytes)] = photo.bytes;
+  Uploading upload(*datasets_, Context());
+  upload.Start(dataset);
+  upload.Announce(photos);
+  for (const std::string& sha256 : upload.Announced()) upload.Blob(bytes_of[sha256]);
+  upload.Commit();
+  RETURN_IF_ERROR(upload.Finish());
+  return upload.last().complete();
 }
 
 void ServerTest::PutWeights(const std::string& backbone) {
