@@ -27,7 +27,7 @@ done
 # Versions are those of Debian 12 (bookworm); the release pins them.
 packages=(
   build-essential cmake ninja-build ccache git ca-certificates pkg-config python3 python3-venv
-  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libonnx-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg62-turbo-dev
   libsoci-dev libsqlite3-dev libboost-dev prometheus-cpp-dev zlib1g-dev libcurl4-openssl-dev
   libhdf5-dev libarchive-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev

@@ -146,7 +146,8 @@ Kernel MakeConvolution(const FusedConvolution& convolution) {
   if (convolution.input_size == 1 && convolution.shape.kernel == 1 && !convolution.adds_input) {
     return MakeMatrixProduct(convolution);
   }
-  if (convolution.kernel.device().is_cpu()) {
+  // oneDNN refuses bfloat16 where the processor lacks it, LibTorch's own convolution does not.
+  if (convolution.kernel.device().is_cpu() && convolution.kernel.scalar_type() == torch::kFloat32) {
     if (const std::optional<OneDnn> one_dnn = FindOneDnn()) return MakePacked(*one_dnn, convolution);
   }
   return MakePlain(convolution);

@@ -13,7 +13,8 @@ namespace graft::engine {
 // Computes one value from others; may overwrite the last of its inputs. Throws what LibTorch throws. Thread-safe.
 using Kernel = std::function<torch::Tensor(torch::ArrayRef<torch::Tensor> inputs)>;
 
-// A convolution with what was folded into it. Everything is float32 on the device it will run on.
+// A convolution with what was folded into it. All of one number type (float32 or bfloat16), on the
+// device it will run on.
 struct FusedConvolution {
   network::Convolution shape;
   int input_size;        // height and width, in pixels

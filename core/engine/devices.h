@@ -1,15 +1,15 @@
-// Which devices LibTorch can use here. Implementation of engine.h.
+// Which devices this machine has. Implementation of engine.h.
 #pragma once
-
-#include <torch/types.h>
 
 #include <string>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 
 namespace graft::engine {
 
+inline constexpr char kCpu[] = "cpu";
+
 // InvalidArgument for a name that is neither "cpu" nor "cuda:N", FailedPrecondition for a device that is not here.
-absl::StatusOr<torch::Device> FindDevice(const std::string& name);
+absl::Status CheckDevice(const std::string& name);
 
 }  // namespace graft::engine

@@ -57,8 +57,8 @@ class Engine {
 // fewer threads than one; FailedPrecondition for a device that this machine lacks or that lacks the precision.
 absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const weights::StoredWeights& weights, const EngineTarget& target);
 
-// "libtorch-2.11.0/cpu/f32": engine, version, device type and precision; part of the feature cache's key. Looks at the
-// names alone: the device need not be here.
+// "openvino-2026.4.1/cpu/f32": library, version, device type and precision; part of the feature cache's key. Looks at
+// the names alone: the device need not be here.
 std::string EngineId(const std::string& device, Precision precision);
 
 // Whether the device computes in this precision without emulating it. False for a device that is not here.
@@ -67,10 +67,7 @@ bool SupportsPrecision(const std::string& device, Precision precision);
 // "cpu" and one "cuda:N" for each usable GPU. Opens libtorch_cuda.so on first use where there is a GPU.
 std::vector<std::string> AvailableDevices();
 
-// Call once at the start of main, before any other LibTorch use: the threads of head training in this process.
-void ConfigureThreads(int threads);
-
-// {"libtorch": "2.11.0", ...}
+// {"libtorch": "2.11.0", "openvino": "2026.4.1"}
 std::vector<std::pair<std::string, std::string>> LibraryVersions();
 
 }  // namespace graft::engine

@@ -28,8 +28,8 @@ ScaleShift ScaleShiftOf(const Layer& layer, const Tensors& tensors) {
 // Turns layers into steps, looking ahead for what can go into the step at hand.
 class Compiler {
  public:
-  Compiler(const Architecture& architecture, const Tensors& tensors, torch::Device device)
-      : layers_(architecture.layers), tensors_(tensors), device_(device), readers_(layers_.size()) {
+  Compiler(const Architecture& architecture, const Tensors& tensors, torch::Device device, torch::Dtype number)
+      : layers_(architecture.layers), tensors_(tensors), device_(device), number_(number), readers_(layers_.size()) {
     for (int i = 0; i < Count(); ++i) {
       for (int input : At(i).inputs) readers_[static_cast<size_t>(input)].push_back(i);
     }
@@ -85,7 +85,7 @@ class Compiler {
     return readers[0];
   }
 
-  torch::Tensor ToDevice(const torch::Tensor& tensor) const { return tensor.to(device_, torch::kFloat32); }
+  torch::Tensor ToDevice(const torch::Tensor& tensor) const { return tensor.to(device_, number_); }
 
   Compiled CompileConvolution(int i) {
     const Layer& layer = At(i);
@@ -147,13 +147,15 @@ class Compiler {
   const std::vector<Layer>& layers_;
   const Tensors& tensors_;
   const torch::Device device_;
+  const torch::Dtype number_;
   std::vector<std::vector<int>> readers_;  // per layer, ascending
 };
 
 }  // namespace
 
-Plan::Plan(const Architecture& architecture, const Tensors& tensors, torch::Device device) {
-  Compiler compiler(architecture, tensors, device);
+Plan::Plan(const Architecture& architecture, const Tensors& tensors, torch::Device device, torch::Dtype number)
+    : number_(number) {
+  Compiler compiler(architecture, tensors, device, number);
   std::map<int, size_t> value_of = {{0, 0}};  // layer to value
   std::vector<bool> done(architecture.layers.size(), false);
   for (int i = 1; i <= architecture.features; ++i) {
@@ -183,9 +185,9 @@ void Plan::FindLastUses() {
   }
 }
 
-torch::Tensor Plan::Run(torch::Tensor images) const {
+torch::Tensor Plan::Run(const torch::Tensor& images) const {
   std::vector<torch::Tensor> values(steps_.size() + 1);
-  values[0] = std::move(images);
+  values[0] = images.to(number_);
   std::vector<torch::Tensor> inputs;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
@@ -196,7 +198,7 @@ torch::Tensor Plan::Run(torch::Tensor images) const {
     }
     values[i + 1] = step.kernel(inputs);
   }
-  return values.back().flatten(1);
+  return values.back().flatten(1).to(torch::kFloat32);
 }
 
 }  // namespace graft::engine

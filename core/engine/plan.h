@@ -15,12 +15,13 @@ namespace graft::engine {
 // Immutable; thread-safe. Throws what LibTorch throws.
 class Plan {
  public:
-  // tensors: every weight of `architecture`, float32 on the CPU. Folding is computed in double precision.
+  // tensors: every weight of `architecture`, float32 on the CPU. Folding is computed in double precision, what is
+  // folded in `number`: float32 or bfloat16.
   Plan(const network::Architecture& architecture, const std::map<std::string, torch::Tensor>& tensors,
-       torch::Device device);
+       torch::Device device, torch::Dtype number);
 
-  // images: normalised [N, 3, H, W] float32 on the device, channels last. Features: [N, D].
-  torch::Tensor Run(torch::Tensor images) const;
+  // images: normalised [N, 3, H, W] float32 on the device, channels last. Features: [N, D], float32.
+  torch::Tensor Run(const torch::Tensor& images) const;
 
  private:
   struct Step {
@@ -31,6 +32,7 @@ class Plan {
 
   void FindLastUses();
 
+  const torch::Dtype number_;
   std::vector<Step> steps_;
 };
 

@@ -1,5 +1,8 @@
+#include "core/engine/torch_engine.h"
+
 #include <omp.h>
 #include <torch/torch.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <array>
@@ -10,8 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
-#include "core/engine/devices.h"
-#include "core/engine/engine.h"
+#include "core/engine/buffers.h"
 #include "core/engine/plan.h"
 #include "core/network/backbone.h"
 #include "core/network/normalization.h"
@@ -72,17 +74,13 @@ class TorchEngine : public Engine {
         plan_(std::move(plan)),
         device_(device),
         threads_(target.threads),
-        id_(EngineId(target.device, target.precision)),
+        bytes_(facts_.parameters * (target.precision == Precision::kBf16 ? 2 : 4)),  // of the weights
+        id_(absl::StrCat(TorchName(), "/", device.is_cpu() ? "cpu" : "cuda", "/", NameOf(target.precision))),
         pixels_(facts_.normalization) {}
 
   absl::Status Run(absl::Span<const uint8_t> images, int count, absl::Span<float> features, Cores cores) override {
-    const size_t pixels = ImageBytes(), dimension = static_cast<size_t>(facts_.feature_dimension);
-    if (count < 0 || images.size() != pixels * static_cast<size_t>(count) ||
-        features.size() != dimension * static_cast<size_t>(count)) {
-      return absl::InvalidArgumentError(absl::StrCat("engine: ", count, " images need ", pixels, " bytes and ",
-                                                     dimension, " features each, got ", images.size(), " and ",
-                                                     features.size()));
-    }
+    RETURN_IF_ERROR(CheckBuffers(facts_, images, count, features));
+    const size_t pixels = ImageBytes(facts_), dimension = static_cast<size_t>(facts_.feature_dimension);
     return network::StatusFromThrow(absl::StatusCode::kInternal, absl::StrCat("run ", facts_.name), [&] {
       const c10::InferenceMode inference_mode;
       const int step = preferred_batch();
@@ -99,14 +97,9 @@ class TorchEngine : public Engine {
   const network::BackboneFacts& facts() const override { return facts_; }
   int preferred_batch() const override { return device_.is_cpu() ? 1 : kCudaBucket; }
   const std::string& id() const override { return id_; }
-  int64_t bytes() const override { return facts_.parameters * static_cast<int64_t>(sizeof(float)); }
+  int64_t bytes() const override { return bytes_; }
 
  private:
-  size_t ImageBytes() const {
-    const auto size = static_cast<size_t>(facts_.input_size);
-    return size * size * 3;
-  }
-
   torch::Tensor RunOnCpu(absl::Span<const uint8_t> image, Cores cores) {
     const absl::MutexLockMaybe lock(cores == Cores::kAll ? &turn_ : nullptr);
     const ThreadShare share(cores == Cores::kAll ? threads_ : 1);
@@ -128,6 +121,7 @@ class TorchEngine : public Engine {
   const Plan plan_;
   const torch::Device device_;
   const int threads_;
+  const int64_t bytes_;
   const std::string id_;
   const PixelTable pixels_;
   absl::Mutex turn_;  // of passes that use all cores
@@ -141,31 +135,28 @@ void MakeCudaExact() {
   at::globalContext().setBenchmarkCuDNN(false);
 }
 
-absl::Status CheckTarget(const EngineTarget& target) {
-  if (target.threads < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("engine: ", target.threads, " threads; give it at least one"));
-  }
-  if (SupportsPrecision(target.device, target.precision)) return absl::OkStatus();
-  return PreconditionFailed(target.device, absl::StrCat("does not compute in ", NameOf(target.precision)));
-}
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const weights::StoredWeights& weights,
-                                                     const EngineTarget& target) {
+std::string TorchName() {
+  return absl::StrCat("libtorch-", TORCH_VERSION);
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const weights::StoredWeights& weights,
+                                                          const EngineTarget& target) {
   ASSIGN_OR_RETURN(const network::BackboneFacts facts, network::FindBackbone(weights.backbone));
   ASSIGN_OR_RETURN(const network::Architecture architecture, network::FindArchitecture(weights.backbone));
-  ASSIGN_OR_RETURN(const torch::Device device, FindDevice(target.device));
-  RETURN_IF_ERROR(CheckTarget(target));
   ASSIGN_OR_RETURN(const weights::Safetensors file, weights::Safetensors::Load(weights.path, weights.sha256));
   const auto tensors = network::BindTensors(architecture, file);
   if (!tensors.ok()) return WithContext(tensors.status(), absl::StrCat("load ", weights.backbone));
   return network::StatusFromThrow(absl::StatusCode::kInternal, absl::StrCat("load ", weights.backbone), [&] {
     const c10::InferenceMode inference_mode;
+    const torch::Device device(target.device);
+    const auto number = target.precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
     // oneDNN's weight layouts depend on the thread count: packed under another one, every pass would reorder them.
     const ThreadShare one_thread(1);
     if (device.is_cuda()) MakeCudaExact();
-    return std::unique_ptr<Engine>(new TorchEngine(facts, Plan(architecture, *tensors, device), device, target));
+    return std::unique_ptr<Engine>(
+        new TorchEngine(facts, Plan(architecture, *tensors, device, number), device, target));
   });
 }
 

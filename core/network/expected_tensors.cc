@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/base/status_macros.h"
 
 namespace graft::network {
 namespace {
@@ -59,6 +60,17 @@ absl::Status CheckTensors(const Tensors& expected, const Tensors& actual) {
   std::string message = absl::StrJoin(problems.begin(), problems.begin() + static_cast<ptrdiff_t>(named), "; ");
   if (named < problems.size()) absl::StrAppend(&message, "; and ", problems.size() - named, " more");
   return absl::DataLossError(message);
+}
+
+absl::Status CheckWeights(const Architecture& architecture, const weights::Safetensors& weights) {
+  std::map<std::string, Shape> shapes;
+  for (const auto& [name, view] : weights.tensors()) shapes[name] = view.shape;
+  RETURN_IF_ERROR(CheckTensors(ExpectedTensors(architecture), shapes));
+  for (const auto& [name, view] : weights.tensors()) {
+    if (view.dtype == weights::DType::kF32) continue;
+    return absl::DataLossError(absl::StrCat(name, ": expected F32, got ", weights::NameOf(view.dtype)));
+  }
+  return absl::OkStatus();
 }
 
 std::string ToText(const Shape& shape) {

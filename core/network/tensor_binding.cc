@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/network/expected_tensors.h"
 #include "core/network/torch_status.h"
@@ -21,13 +20,7 @@ torch::Tensor CopyOf(const weights::TensorView& view) {
 
 absl::StatusOr<std::map<std::string, torch::Tensor>> BindTensors(const Architecture& architecture,
                                                                  const weights::Safetensors& weights) {
-  std::map<std::string, Shape> shapes;
-  for (const auto& [name, view] : weights.tensors()) shapes[name] = view.shape;
-  RETURN_IF_ERROR(CheckTensors(ExpectedTensors(architecture), shapes));
-  for (const auto& [name, view] : weights.tensors()) {
-    if (view.dtype == weights::DType::kF32) continue;
-    return absl::DataLossError(absl::StrCat(name, ": expected F32, got ", weights::NameOf(view.dtype)));
-  }
+  RETURN_IF_ERROR(CheckWeights(architecture, weights));
   return StatusFromThrow(absl::StatusCode::kInternal, "bind weights", [&] {
     std::map<std::string, torch::Tensor> tensors;
     for (const auto& [name, view] : weights.tensors()) tensors[name] = CopyOf(view);

@@ -13,8 +13,8 @@
 
 namespace graft::network {
 
-// Every weight of `architecture` as an own float32 CPU tensor, by name. DataLoss from CheckTensors for other names or
-// shapes, and for a weight that is not F32.
+// Every weight of `architecture` as an own float32 CPU tensor, by name. Errors: those of
+// CheckWeights.
 absl::StatusOr<std::map<std::string, torch::Tensor>> BindTensors(const Architecture& architecture,
                                                                  const weights::Safetensors& weights);
 

@@ -220,6 +220,11 @@ absl::StatusOr<TrainedHead> RunToEnd(HeadTraining& training, const std::string& 
 
 }  // namespace
 
+void ConfigureThreads(int threads) {
+  at::set_num_threads(std::max(1, threads));
+  at::set_num_interop_threads(1);
+}
+
 absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const LabelledFeatures& validation,
                                       const HeadOptions& options, const std::string& checkpoint_path,
                                       int observed_epochs, const EpochObserver& observer,

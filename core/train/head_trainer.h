@@ -47,6 +47,9 @@ struct TrainedHead {
   int best_epoch = 0;
 };
 
+// Call once at the start of main, before any other LibTorch use: how many threads LibTorch has in this process.
+void ConfigureThreads(int threads);
+
 // Called at each epoch's end, after its checkpoint is durable. A non-OK answer stops the training with it.
 using EpochObserver = std::function<absl::Status(const EpochMetrics&)>;
 

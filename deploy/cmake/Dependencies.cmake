@@ -30,6 +30,7 @@ pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 
 if(NOT GRAFT_LIGHT)
   find_package(Protobuf REQUIRED)
+  find_package(ONNX REQUIRED)
   find_package(gRPC REQUIRED)
   find_package(prometheus-cpp REQUIRED)
   find_package(benchmark REQUIRED)

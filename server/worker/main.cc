@@ -15,6 +15,7 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/engine/engine.h"
+#include "core/train/head_trainer.h"
 #include "core/workflow/train_workflow.h"
 #include "server/logging/logging.h"
 #include "server/worker/claim_loop.h"
@@ -88,7 +89,7 @@ int Main(int argc, const char* const* argv) {
   const absl::StatusOr<std::unique_ptr<Lifeline>> lifeline = Lifeline::Start(&stop);
   if (!lifeline.ok()) return ExitCodeOf(lifeline.status());
   if (nice(kNiceness) == -1 && errno != 0) spdlog::warn("cannot lower the priority");
-  engine::ConfigureThreads(options->threads);
+  train::ConfigureThreads(options->threads);
   if (const absl::Status status = CheckDevice(options->device); !status.ok()) return ExitCodeOf(status);
   spdlog::info("worker for {} with {} threads on {}", options->device, options->threads, options->data.root);
   return ExitCodeOf(RunJobs(*options, stop));
