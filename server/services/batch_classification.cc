@@ -7,6 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "core/base/errors.h"
 #include "proto/status_codec.h"
 #include "server/services/convert.h"
 
@@ -72,6 +73,11 @@ class Gathering {
 };
 
 }  // namespace
+
+absl::Status CheckTopK(absl::string_view field, int top_k) {
+  if (top_k >= 0 && top_k <= 1000) return absl::OkStatus();
+  return InvalidField(field, "must be 1 to 1000, or 0 for 5");
+}
 
 void Record(metrics::ClassifyMetrics* metrics, const absl::StatusOr<inference::Classification>& result) {
   if (metrics == nullptr) return;

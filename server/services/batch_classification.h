@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "core/inference/classifier.h"
 #include "graft/v1/inference.pb.h"
 #include "server/metrics/classify_metrics.h"
@@ -23,6 +24,9 @@ struct BatchCall {
 // an image's own and stand in its result; another error (the model's, the server's, the caller's time) is the call's.
 void ClassifyAll(inference::Classifier* classifier, metrics::ClassifyMetrics* metrics, BatchCall call,
                  std::function<void(absl::Status)> done);
+
+// InvalidField for `field` unless it is 1 to 1000, or 0 for the default.
+absl::Status CheckTopK(absl::string_view field, int top_k);
 
 // Counts one finished image.
 void Record(metrics::ClassifyMetrics* metrics, const absl::StatusOr<inference::Classification>& result);

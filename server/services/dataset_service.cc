@@ -1,6 +1,5 @@
 #include "server/services/dataset_service.h"
 
-#include <atomic>
 #include <utility>
 
 #include "core/base/errors.h"
@@ -14,32 +13,14 @@
 
 namespace graft::services {
 
-// Counts the uploads under way. Thread-safe.
-class DatasetService::UploadSlots : public std::enable_shared_from_this<UploadSlots> {
- public:
-  // Given back when the last copy goes; null when all are taken.
-  std::shared_ptr<void> TryTake() {
-    if (taken_.fetch_add(1) >= kMaxUploads) {
-      taken_.fetch_sub(1);
-      return nullptr;
-    }
-    return {this, [self = shared_from_this()](void*) { self->taken_.fetch_sub(1); }};
-  }
-
- private:
-  std::atomic<int> taken_ = 0;
-};
-
 DatasetService::DatasetService(rpc::Gate* gate, dataset::DatasetStore* datasets, store::Database* database,
                                const dataset::ImportLimits& limits)
     : gate_(gate),
       datasets_(datasets),
       database_(database),
       limits_(limits),
-      slots_(std::make_shared<UploadSlots>()),
+      slots_(std::make_shared<rpc::Slots>(kMaxUploads)),
       uploads_("upload", kMaxUploads, 2 * kMaxUploads) {}
-
-DatasetService::~DatasetService() = default;
 
 absl::Status DatasetService::List(const v1::ListDatasetsRequest& request, v1::ListDatasetsResponse& response) {
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));

@@ -8,6 +8,7 @@
 #include "core/store/database.h"
 #include "graft/v1/dataset.grpc.pb.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/slots.h"
 
 namespace graft::services {
 
@@ -20,7 +21,6 @@ class DatasetService final : public v1::DatasetService::CallbackService {
 
   DatasetService(rpc::Gate* gate, dataset::DatasetStore* datasets, store::Database* database,
                  const dataset::ImportLimits& limits);
-  ~DatasetService() override;
 
   grpc::ServerBidiReactor<v1::UploadDatasetRequest, v1::UploadDatasetResponse>* UploadDataset(
       grpc::CallbackServerContext* context) override;
@@ -33,15 +33,13 @@ class DatasetService final : public v1::DatasetService::CallbackService {
                                              v1::DatasetReport* response) override;
 
  private:
-  class UploadSlots;
-
   absl::Status List(const v1::ListDatasetsRequest& request, v1::ListDatasetsResponse& response);
 
   rpc::Gate* const gate_;
   dataset::DatasetStore* const datasets_;
   store::Database* const database_;
   const dataset::ImportLimits limits_;
-  const std::shared_ptr<UploadSlots> slots_;
+  const std::shared_ptr<rpc::Slots> slots_;
   ThreadPool uploads_;
 };
 

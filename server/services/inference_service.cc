@@ -6,6 +6,7 @@
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
+#include "server/rpc/window_stream.h"
 #include "server/services/batch_classification.h"
 #include "server/services/convert.h"
 
@@ -15,13 +16,8 @@ namespace {
 constexpr int kMaxBatchImages = 32;
 constexpr size_t kMaxBatchBytes = 60 << 20;
 
-absl::Status CheckTopK(int top_k) {
-  if (top_k >= 0 && top_k <= 1000) return absl::OkStatus();
-  return InvalidField("top_k", "must be 1 to 1000, or 0 for 5");
-}
-
 absl::Status CheckBatch(const v1::ClassifyBatchRequest& request) {
-  RETURN_IF_ERROR(CheckTopK(request.top_k()));
+  RETURN_IF_ERROR(CheckTopK("top_k", request.top_k()));
   if (request.images().empty() || request.images_size() > kMaxBatchImages) {
     return InvalidField("images", absl::StrCat("must be 1 to ", kMaxBatchImages, ", not ", request.images_size()));
   }
@@ -34,7 +30,7 @@ absl::Status CheckBatch(const v1::ClassifyBatchRequest& request) {
 }  // namespace
 
 void InferenceService::StartOne(const v1::ClassifyRequest& request, v1::ClassifyResponse* response, rpc::Call call) {
-  if (absl::Status checked = CheckTopK(request.top_k()); !checked.ok()) return call->Finish(checked);
+  if (absl::Status checked = CheckTopK("top_k", request.top_k()); !checked.ok()) return call->Finish(checked);
   if (request.model().empty()) return call->Finish(InvalidField("model", "is required, for example animals:3"));
   inference::ClassifyCall one{.model = request.model(),
                               .image = request.image(),
@@ -75,6 +71,21 @@ grpc::ServerUnaryReactor* InferenceService::ClassifyBatch(grpc::CallbackServerCo
                                    call->Finish(started);
                                  }
                                });
+}
+
+grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* InferenceService::ClassifyStream(
+    grpc::CallbackServerContext* context) {
+  using Stream = rpc::WindowStream<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>;
+  return Stream::Start(
+      gate_, context, "graft.v1.InferenceService/ClassifyStream", kClassifyWindow,
+      [this](absl::Time deadline) -> absl::StatusOr<std::shared_ptr<Stream::Session>> {
+        std::shared_ptr<void> slot = stream_slots_->TryTake();
+        if (slot == nullptr) {
+          return RetryLater(absl::StatusCode::kResourceExhausted,
+                            absl::StrCat(kMaxClassifyStreams, " streams are under way already"), absl::Seconds(1));
+        }
+        return std::make_shared<ClassifyStreamSession>(classifier_, registry_, metrics_, deadline, std::move(slot));
+      });
 }
 
 }  // namespace graft::services

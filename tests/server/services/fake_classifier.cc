@@ -1,5 +1,6 @@
 #include "tests/server/services/fake_classifier.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,10 +10,17 @@
 #include "core/base/status_macros.h"
 
 namespace graft::testing {
+namespace {
+
+constexpr size_t kMaxImageBytes = 10 << 20;
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+}  // namespace
 
 absl::StatusOr<inference::Classification> FakeClassifier::Answer(const inference::ClassifyCall& call) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("model", "models", call.model));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->Find(reference));
+  if (call.image.size() > kMaxImageBytes) return InvalidField("image", "is larger than 10 MiB");
   if (absl::StartsWith(call.image, "broken")) return InvalidField("image", "cannot be decoded");
   if (absl::StartsWith(call.image, "full")) {
     return RetryLater(absl::StatusCode::kResourceExhausted, "too many images wait", absl::Milliseconds(100));
@@ -20,6 +28,7 @@ absl::StatusOr<inference::Classification> FakeClassifier::Answer(const inference
   inference::Classification result;
   result.model_version = VersionName("models", version.model, version.number);
   result.predictions = {{"cat", 0.75F, 0}, {"dog", 0.25F, 1}};
+  if (absl::StartsWith(call.image, "wide")) result.predictions = {{std::string(256 << 10, 'w'), 1, 0}};
   if (call.top_k == 1) result.predictions.pop_back();
   result.times = {absl::Milliseconds(2), absl::Milliseconds(1), absl::Milliseconds(5), absl::Milliseconds(8)};
   return result;
@@ -27,12 +36,26 @@ absl::StatusOr<inference::Classification> FakeClassifier::Answer(const inference
 
 void FakeClassifier::Classify(inference::ClassifyCall call,
                               std::function<void(absl::StatusOr<inference::Classification>)> done) {
-  if (absl::StartsWith(call.image, "hold")) {
-    absl::MutexLock lock(&mutex_);
-    held_.push_back({std::move(call), std::move(done)});
-    return;
-  }
+  if (Hold(call, done)) return;
   done(Answer(call));
+}
+
+bool FakeClassifier::Hold(inference::ClassifyCall& call, Done& done) {
+  bool refused = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    ++calls_;
+    if (!absl::StartsWith(call.image, "hold")) return false;
+    refused = held_.size() >= room_;
+    if (refused) {
+      ++refused_;
+    } else {
+      held_.push_back({std::move(call), std::move(done)});
+      most_held_ = std::max(most_held_, held_.size());
+    }
+  }
+  if (refused) done(RetryLater(absl::StatusCode::kResourceExhausted, "no room", absl::Milliseconds(1)));
+  return true;
 }
 
 void FakeClassifier::Load(const std::string& model, std::function<void(absl::Status)> done) {
@@ -40,14 +63,36 @@ void FakeClassifier::Load(const std::string& model, std::function<void(absl::Sta
   done(reference.ok() ? registry_->Find(*reference).status() : reference.status());
 }
 
-void FakeClassifier::AwaitHeld() {
-  const auto held = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !held_.empty(); };
+void FakeClassifier::LimitRoom(int holds) {
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&held), absl::Seconds(30));
+  room_ = static_cast<size_t>(holds);
+}
+
+bool FakeClassifier::AwaitHeld(int count) {
+  const auto held = [this, count]()
+                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return static_cast<int>(held_.size()) >= count; };
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithTimeout(absl::Condition(&held), kPatience);
+}
+
+bool FakeClassifier::AwaitRefused(int count) {
+  const auto refused = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return refused_ >= count; };
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithTimeout(absl::Condition(&refused), kPatience);
+}
+
+int FakeClassifier::most_held() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int>(most_held_);
+}
+
+int FakeClassifier::calls() const {
+  absl::MutexLock lock(&mutex_);
+  return calls_;
 }
 
 bool FakeClassifier::HeldCallIsCancelled() {
-  const absl::Time limit = absl::Now() + absl::Seconds(30);
+  const absl::Time limit = absl::Now() + kPatience;
   while (absl::Now() < limit) {
     {
       absl::MutexLock lock(&mutex_);
