@@ -196,6 +196,12 @@ absl::StatusOr<v1::ClassifyBatchResponse> GraftClient::ClassifyBatch(const v1::C
   return Call(*inference_, &v1::InferenceService::Stub::ClassifyBatch, request);
 }
 
+absl::Status GraftClient::ClassifyStream(const v1::ClassifyStreamRequest::Start& start, ImageSource& source,
+                                         const ClassifyObserver& observer, Cancellation* cancellation) {
+  return client::ClassifyStream(channel_, start, source, observer,
+                                {.retry = options_.retry, .reconnect_for = options_.reconnect_for}, cancellation);
+}
+
 absl::StatusOr<v1::ServerInfo> GraftClient::GetServerInfo() {
   return Call(*system_, &v1::SystemService::Stub::GetServerInfo, v1::GetServerInfoRequest());
 }

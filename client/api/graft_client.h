@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/api/cancellation.h"
+#include "client/api/classify_stream.h"
 #include "client/api/dataset_upload.h"
 #include "client/api/job_watch.h"
 #include "client/api/retry.h"
@@ -31,7 +32,7 @@ namespace graft::client {
 struct ClientOptions {
   absl::Duration deadline = absl::Seconds(30);  // of a unary call with its retries
   RetryPolicy retry;
-  // How long a watch or an upload that was under way keeps trying to reach the server again.
+  // How long a watch, an upload or a classify stream that was under way keeps trying to reach the server again.
   absl::Duration reconnect_for = absl::Minutes(2);
 };
 
@@ -74,6 +75,9 @@ class GraftClient {
 
   absl::StatusOr<v1::ClassifyResponse> Classify(const v1::ClassifyRequest& request);
   absl::StatusOr<v1::ClassifyBatchResponse> ClassifyBatch(const v1::ClassifyBatchRequest& request);
+  // Any number of images, over lost connections. See classify_stream.h.
+  absl::Status ClassifyStream(const v1::ClassifyStreamRequest::Start& start, ImageSource& source,
+                              const ClassifyObserver& observer, Cancellation* cancellation = nullptr);
 
   absl::StatusOr<v1::ServerInfo> GetServerInfo();
 

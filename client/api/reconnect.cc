@@ -1,5 +1,7 @@
 #include "client/api/reconnect.h"
 
+#include <algorithm>
+
 #include "absl/time/clock.h"
 
 namespace graft::client {
@@ -16,8 +18,8 @@ bool Reconnect::ShouldTryAgain() {
   return absl::Now() - last_progress_ < patience_;
 }
 
-bool Reconnect::Wait(const Cancellation* cancellation) {
-  SleepWhileConnecting(channel_, backoff_.Next());
+bool Reconnect::Wait(const Cancellation* cancellation, absl::Duration at_least) {
+  SleepWhileConnecting(channel_, std::max(backoff_.Next(), at_least));
   return cancellation == nullptr || !cancellation->IsCancelled();
 }
 

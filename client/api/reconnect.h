@@ -18,8 +18,9 @@ class Reconnect {
   void SawProgress();
   // To be asked once after each broken connection.
   bool ShouldTryAgain();
-  // Waits before the next attempt, at most policy.max_delay; false if cancelled meanwhile (`cancellation` may be null).
-  bool Wait(const Cancellation* cancellation);
+  // Waits before the next attempt, at most policy.max_delay, or `at_least` where the server asks for more; false if
+  // cancelled meanwhile (`cancellation` may be null).
+  bool Wait(const Cancellation* cancellation, absl::Duration at_least = absl::ZeroDuration());
 
  private:
   grpc::Channel& channel_;

@@ -1,29 +1,32 @@
 #include <CLI/CLI.hpp>
-#include <deque>
-#include <future>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/api/cancellation.h"
+#include "client/commands/classify_output.h"
 #include "client/commands/command.h"
-#include "client/commands/names.h"
 #include "client/commands/photo_files.h"
 #include "client/terminal/format.h"
+#include "client/terminal/interrupt.h"
 #include "core/base/status_macros.h"
-#include "core/base/thread_pool.h"
 #include "proto/status_codec.h"
 
 namespace graft::commands {
 namespace {
 
-constexpr char kFooter[] = R"(With -o json one object per photo: file, modelVersion, predictions; or file and error.
-Exit code 1 if any photo failed; the others are classified all the same.
+constexpr char kFooter[] =
+    R"(One photo per line, in the order given; folders are searched for photos, hidden and system files left out.
+With -o json one object per photo: file, modelVersion, predictions, times; or file and error.
+With -o csv one row per prediction: file, model_version, rank, label, probability, error.
+Exit code 1 if any photo failed; the others are classified all the same. A lost connection is made again and goes on
+with the photos without an answer. One version answers all photos, whatever happens to an alias meanwhile.
 
 Examples:
   graft classify animals photo.jpg
   graft classify animals@production ./photos --top-k 1
+  graft classify animals ./photos -o csv > answers.csv
   curl -s https://example.org/cat.jpg | graft classify animals:3 -)";
-
-constexpr int kCallsInFlight = 8;  // enough to fill the server's batches, few enough to stay polite
 
 struct ClassifyOptions {
   std::string model;
@@ -31,100 +34,116 @@ struct ClassifyOptions {
   int top_k = 0;  // 0: the server's default
 };
 
-// What became of one photo. A call's error and a file's are told apart: NotFound from the server is the model.
-struct Outcome {
-  v1::FileClassification answer;
-  absl::Status call;
-  bool failed() const { return answer.has_error(); }
+class PhotoSource : public client::ImageSource {
+ public:
+  PhotoSource(const std::vector<std::string>& photos, std::istream& in) : photos_(photos), in_(in) {}
+
+  int64_t count() const override { return static_cast<int64_t>(photos_.size()); }
+  absl::StatusOr<std::string> Read(int64_t index) override {
+    const std::string& path = photos_[static_cast<size_t>(index)];
+    if (path != "-") return ReadPhoto(path, in_);
+    // Kept, since it cannot be read a second time.
+    if (!standard_input_) standard_input_ = ReadPhoto(path, in_);
+    return *standard_input_;
+  }
+
+ private:
+  const std::vector<std::string>& photos_;
+  std::istream& in_;
+  std::optional<absl::StatusOr<std::string>> standard_input_;
 };
 
-// The error is not about the photo: no other one would fare better.
-bool ConcernsAllPhotos(const absl::Status& call) {
-  return absl::IsNotFound(call) || absl::IsUnavailable(call) || absl::IsUnauthenticated(call) ||
-         absl::IsPermissionDenied(call);
-}
-
-Outcome Failed(Outcome outcome, const absl::Status& status) {
-  *outcome.answer.mutable_error() = ToRpcStatus(status);
-  return outcome;
-}
-
-Outcome ClassifyOne(Session& session, const ClassifyOptions& options, const std::string& path) {
-  Outcome outcome;
-  outcome.answer.set_file(path);
-  absl::StatusOr<std::string> image = ReadPhoto(path, session.in);
-  if (!image.ok()) return Failed(std::move(outcome), image.status());
+absl::StatusOr<v1::ClassifyResponse> Ask(Session& session, const ClassifyOptions& options, std::string image) {
   v1::ClassifyRequest request;
   request.set_model(options.model);
   request.set_top_k(options.top_k);
-  *request.mutable_image() = *std::move(image);
-  absl::StatusOr<v1::ClassifyResponse> response = session.client.Classify(request);
-  outcome.call = response.status();
-  if (!response.ok()) return Failed(std::move(outcome), response.status());
-  outcome.answer.set_model_version(response->model_version());
-  outcome.answer.mutable_predictions()->Swap(response->mutable_predictions());
-  outcome.answer.mutable_times()->Swap(response->mutable_times());
-  return outcome;
+  *request.mutable_image() = std::move(image);
+  return session.client.Classify(request);
 }
 
-std::string RenderPredictions(const v1::FileClassification& answer) {
-  std::string text = terminal::Printable(answer.file()) + ":";
-  const char* separator = " ";
-  for (const auto& prediction : answer.predictions()) {
-    absl::StrAppend(&text, separator, terminal::Printable(prediction.label()), " ",
-                    terminal::FormatPercent(prediction.probability()));
-    separator = ", ";
+// Somebody waits for this one answer: a call of its own, before everything that is done in bulk.
+absl::StatusOr<ExitCode> ClassifyOne(Session& session, const ClassifyOptions& options, const std::string& path) {
+  ClassifyOutput output(session, 1);
+  v1::FileClassification answer;
+  answer.set_file(path);
+  absl::StatusOr<std::string> image = ReadPhoto(path, session.in);
+  const bool readable = image.ok();
+  absl::StatusOr<v1::ClassifyResponse> response =
+      readable ? Ask(session, options, *std::move(image)) : absl::StatusOr<v1::ClassifyResponse>(image.status());
+  if (response.ok()) {
+    answer.set_model_version(response->model_version());
+    answer.mutable_predictions()->Swap(response->mutable_predictions());
+    answer.mutable_times()->Swap(response->mutable_times());
+    output.Answered(answer);
+    return ExitCode::kSuccess;
   }
-  return text;
-}
-
-void Show(Session& session, const Outcome& outcome) {
-  if (session.json) {
-    session.console.Answer(ToJson(outcome.answer));
-  } else if (!outcome.failed()) {
-    session.console.Answer(RenderPredictions(outcome.answer));
-  } else if (!ConcernsAllPhotos(outcome.call)) {
-    session.console.Error(absl::StrCat(terminal::Printable(outcome.answer.file()), ": ",
-                                       terminal::Printable(outcome.answer.error().message())));
+  *answer.mutable_error() = ToRpcStatus(response.status());
+  if (!readable || absl::IsInvalidArgument(response.status())) {
+    output.Answered(answer);
+    return ExitCode::kFailed;
   }
+  output.Unanswered(answer);
+  return response.status();
 }
 
-// Classifies several photos at a time and shows them in the order given. After an error that concerns them all, the
-// rest gets that error without asking again. Returns that error, or OK with `failures` counted.
-absl::Status ClassifyAll(Session& session, const ClassifyOptions& options, const std::vector<std::string>& photos,
-                         int& failures) {
-  ThreadPool pool("classify", kCallsInFlight, kCallsInFlight);
-  std::deque<std::future<Outcome>> in_flight;
-  absl::Status fatal;
-  size_t started = 0;
-  for (size_t shown = 0; shown < photos.size(); ++shown) {
-    for (; started < photos.size() && fatal.ok() && in_flight.size() < 2 * kCallsInFlight; ++started) {
-      auto task = std::make_shared<std::packaged_task<Outcome()>>(
-          [&session, &options, &photos, started] { return ClassifyOne(session, options, photos[started]); });
-      in_flight.push_back(task->get_future());
-      pool.Run([task] { (*task)(); });
+v1::FileClassification ToFile(const std::string& path, const v1::ClassifyStreamResponse& response) {
+  v1::FileClassification answer;
+  answer.set_file(path);
+  if (response.has_error()) {
+    *answer.mutable_error() = response.error();
+    return answer;
+  }
+  answer.set_model_version(response.model_version());
+  *answer.mutable_predictions() = response.predictions();
+  *answer.mutable_times() = response.times();
+  return answer;
+}
+
+absl::StatusOr<ExitCode> ClassifyMany(Session& session, const ClassifyOptions& options,
+                                      const std::vector<std::string>& photos) {
+  PhotoSource source(photos, session.in);
+  ClassifyOutput output(session, source.count());
+  bool lost = false;
+  client::ClassifyObserver observer;
+  observer.on_answer = [&](int64_t index, const v1::ClassifyStreamResponse& response) {
+    lost = false;
+    output.Answered(ToFile(photos[static_cast<size_t>(index)], response));
+  };
+  observer.on_unanswered = [&](int64_t index, const absl::Status& error) {
+    v1::FileClassification answer;
+    answer.set_file(photos[static_cast<size_t>(index)]);
+    *answer.mutable_error() = ToRpcStatus(error);
+    output.Unanswered(answer);
+  };
+  observer.on_reconnecting = [&](const absl::Status& reason) {
+    if (!std::exchange(lost, true)) {
+      session.console.Error(absl::StrCat("interrupted (", terminal::Printable(reason.message()),
+                                         "), going on with the photos without an answer"));
     }
-    Outcome outcome;
-    if (in_flight.empty()) {
-      outcome.answer.set_file(photos[shown]);
-      outcome = Failed(std::move(outcome), fatal);
-      outcome.call = fatal;
-    } else {
-      outcome = in_flight.front().get();
-      in_flight.pop_front();
-    }
-    if (fatal.ok() && ConcernsAllPhotos(outcome.call)) fatal = outcome.call;
-    if (outcome.failed()) ++failures;
-    Show(session, outcome);
+  };
+
+  v1::ClassifyStreamRequest::Start start;
+  start.set_model(options.model);
+  start.set_top_k(options.top_k);
+  client::Cancellation cancellation;
+  absl::Status status;
+  {
+    const terminal::InterruptHandler interrupt([&] { cancellation.Cancel(); });
+    status = session.client.ClassifyStream(start, source, observer, &cancellation);
   }
-  return fatal;
+  output.Finish();
+  if (cancellation.IsCancelled()) {
+    session.console.Error("stopped by Ctrl-C");
+    return ExitCode::kInterrupted;
+  }
+  RETURN_IF_ERROR(status);
+  return output.failed() == 0 ? ExitCode::kSuccess : ExitCode::kFailed;
 }
 
 absl::StatusOr<ExitCode> Classify(Session& session, const ClassifyOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<std::string> photos, ListPhotos(options.paths));
-  int failures = 0;
-  RETURN_IF_ERROR(ClassifyAll(session, options, photos, failures));
-  return failures == 0 ? ExitCode::kSuccess : ExitCode::kFailed;
+  if (photos.size() == 1) return ClassifyOne(session, options, photos.front());
+  return ClassifyMany(session, options, photos);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct Session {
   terminal::Console& console;
   std::istream& in;
   bool json = false;  // -o json: answers as protobuf JSON, one object per line
+  bool csv = false;   // -o csv, for those that have it (classify)
 };
 
 // An error is printed as "graft: ..." and becomes the exit code that fits it.

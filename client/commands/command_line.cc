@@ -28,7 +28,7 @@ The configuration file is TOML; a subcommand's flags go into its section:
   epochs = 25
 
 Exit codes: 0 success, 1 failed, 2 wrong usage, 3 cancelled, 4 unauthenticated or denied, 5 server unavailable,
-6 not found, 130 interrupted (a job goes on without its watcher).)";
+6 not found, 130 stopped by Ctrl-C (a job goes on without its watcher).)";
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
@@ -68,8 +68,9 @@ void Define(CLI::App& app, GlobalOptions& options, Command& chosen) {
       ->type_name("HOST:PORT")
       ->capture_default_str()
       ->take_last();
-  app.add_option("-o,--output", options.output, "table, or json: the answer as protobuf JSON, alone on stdout")
-      ->check(CLI::IsMember({"table", "json"}))
+  app.add_option("-o,--output", options.output,
+                 "table; json: the answer as protobuf JSON, alone on stdout; csv: for classify")
+      ->check(CLI::IsMember({"table", "json", "csv"}))
       ->capture_default_str()
       ->take_last();
   AddDatasetCommands(app, chosen);
@@ -107,14 +108,21 @@ int RunCommandLine(const std::vector<std::string>& arguments, const ProgramStrea
     std::vector<std::string> reversed = WithEnvironment(arguments);
     std::reverse(reversed.begin(), reversed.end());  // as CLI11 wants them
     app.parse(std::move(reversed));
+    if (options.output == "csv" && !app.got_subcommand("classify")) {
+      throw CLI::ValidationError("--output", "csv is for classify; use table or json");
+    }
   } catch (const CLI::ParseError& error) {
     return ReportParseEnd(app, error, streams);
   }
 
   terminal::Console console(streams.out, streams.err, streams.console);
   client::GraftClient client(client::Connect(options.server));
-  Session session{.client = client, .console = console, .in = streams.in, .json = options.output == "json"};
-  if (session.json) console.SendMessagesToErr();
+  Session session{.client = client,
+                  .console = console,
+                  .in = streams.in,
+                  .json = options.output == "json",
+                  .csv = options.output == "csv"};
+  if (session.json || session.csv) console.SendMessagesToErr();
   const absl::StatusOr<ExitCode> result = chosen(session);
   if (result.ok()) return static_cast<int>(*result);
   ReportError(result.status(), options.server, console);

@@ -8,13 +8,13 @@ namespace graft::commands {
 
 enum class ExitCode {
   kSuccess = 0,
-  kFailed = 1,       // the call or the job failed
-  kUsage = 2,        // the command line or the configuration file is wrong
-  kCancelled = 3,    // the job was cancelled
-  kDenied = 4,       // unauthenticated, or not allowed
-  kUnavailable = 5,  // the server cannot be reached or did not answer in time
-  kNotFound = 6,     // no such data set, job, model, version or alias
-  kDetached = 130,   // Ctrl-C: what was followed goes on
+  kFailed = 1,         // the call or the job failed
+  kUsage = 2,          // the command line or the configuration file is wrong
+  kCancelled = 3,      // the job was cancelled
+  kDenied = 4,         // unauthenticated, or not allowed
+  kUnavailable = 5,    // the server cannot be reached or did not answer in time
+  kNotFound = 6,       // no such data set, job, model, version or alias
+  kInterrupted = 130,  // Ctrl-C; a job that was followed goes on
 };
 
 ExitCode ExitCodeFor(const absl::Status& status);

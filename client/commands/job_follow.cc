@@ -42,7 +42,7 @@ absl::StatusOr<ExitCode> FollowJob(Session& session, const std::string& job, int
   if (cancellation.IsCancelled()) {
     session.console.Error(
         absl::StrCat("detached; the job goes on. To come back or to stop it:\n", HowToComeBack(job, last_sequence)));
-    return ExitCode::kDetached;
+    return ExitCode::kInterrupted;
   }
   if (absl::IsUnavailable(watched)) {
     session.console.Error(

@@ -5,9 +5,8 @@
 #include <filesystem>
 #include <system_error>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/archive/layout.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 
@@ -18,31 +17,20 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMaxBytes = 60 << 20;  // what fits a message; the server's own limit is far below and named by it
 
-bool IsPhotoName(const fs::path& path) {
-  constexpr std::array<absl::string_view, 5> kExtensions = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
-  const std::string extension = absl::AsciiStrToLower(path.extension().string());
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
-
-bool IsHidden(const fs::path& path) {
-  return absl::StartsWith(path.filename().string(), ".");
-}
-
 absl::StatusOr<std::vector<std::string>> PhotosBelow(const std::string& folder) {
   std::vector<std::string> photos;
   std::error_code error;
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
-    if (IsHidden(it->path())) {
-      if (it->is_directory(ignored)) it.disable_recursion_pending();
-    } else if (it->is_regular_file(ignored) && IsPhotoName(it->path())) {
+    const std::string path = it->path().lexically_relative(folder).string();
+    if (it->is_directory(ignored)) {
+      if (!archive::IsVisiblePath(path)) it.disable_recursion_pending();
+    } else if (it->is_regular_file(ignored) && archive::IsPhotoPath(path)) {
       photos.push_back(it->path().string());
     }
   }
   if (error) return absl::FailedPreconditionError(absl::StrCat(folder, ": ", error.message()));
-  if (photos.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(folder, ": no photos (jpg, jpeg, png, webp, bmp) in this folder"));
-  }
+  if (photos.empty()) return absl::InvalidArgumentError(absl::StrCat(folder, ": no photos in this folder"));
   std::sort(photos.begin(), photos.end());
   return photos;
 }

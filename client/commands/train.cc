@@ -82,7 +82,7 @@ absl::StatusOr<ExitCode> Follow(Session& session, const std::string& name) {
   JobView view(session.console);
   ASSIGN_OR_RETURN(const ExitCode code,
                    FollowJob(session, name, 0, [&](const v1::JobEvent& event) { view.Show(event); }));
-  if (code == ExitCode::kDetached && !session.json) return code;
+  if (code == ExitCode::kInterrupted && !session.json) return code;
   v1::GetJobRequest request;
   request.set_name(name);
   ASSIGN_OR_RETURN(const v1::Job job, session.client.GetJob(request));

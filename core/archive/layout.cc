@@ -164,13 +164,19 @@ absl::Status AssignTree(const std::string& source, Entries entries) {
 
 }  // namespace
 
-bool IsPhotoPath(absl::string_view path) {
+bool IsVisiblePath(absl::string_view path) {
   const std::string lower = absl::AsciiStrToLower(path);
   for (absl::string_view part : absl::StrSplit(lower, '/')) {
     const bool system = std::find(kSystemNames.begin(), kSystemNames.end(), part) != kSystemNames.end();
     if (system || absl::StartsWith(part, ".")) return false;
   }
-  return std::any_of(kPhotoExtensions.begin(), kPhotoExtensions.end(),
+  return true;
+}
+
+bool IsPhotoPath(absl::string_view path) {
+  const std::string lower = absl::AsciiStrToLower(path);
+  return IsVisiblePath(path) &&
+         std::any_of(kPhotoExtensions.begin(), kPhotoExtensions.end(),
                      [&](absl::string_view extension) { return absl::EndsWith(lower, extension); });
 }
 

@@ -10,7 +10,9 @@
 
 namespace graft::archive {
 
-// True for a picture's extension and no hidden or system part in the path.
+// True if no part of the path is hidden or an operating system's own (Thumbs.db, __MACOSX).
+bool IsVisiblePath(absl::string_view path);
+// True for a picture's extension in a visible path.
 bool IsPhotoPath(absl::string_view path);
 
 // Sets label and split of every entry (sorted by path, all with IsPhotoPath). Errors as DatasetSource::Open, naming

@@ -5,25 +5,7 @@
 
 #include <chrono>
 
-#include "core/base/errors.h"
-#include "proto/status_codec.h"
-
 namespace graft::testing {
-
-grpc::Status FakeInferenceService::Classify(grpc::ServerContext*, const v1::ClassifyRequest* request,
-                                            v1::ClassifyResponse* response) {
-  if (request->model() != "animals") return ToGrpcStatus(ResourceNotFound("model", request->model()), "fake-request");
-  if (request->image() == "broken") return ToGrpcStatus(InvalidField("image", "is not a picture"), "fake-request");
-  response->set_model_version("models/animals/versions/3");
-  auto* cat = response->add_predictions();
-  cat->set_label("cat");
-  cat->set_probability(0.75);
-  auto* dog = response->add_predictions();
-  dog->set_label("dog");
-  dog->set_probability(0);
-  dog->set_index(1);
-  return grpc::Status::OK;
-}
 
 FakeServer::FakeServer() {
   Start();

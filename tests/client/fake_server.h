@@ -6,19 +6,12 @@
 #include <memory>
 #include <string>
 
-#include "graft/v1/inference.grpc.pb.h"
 #include "tests/client/fake_dataset_service.h"
+#include "tests/client/fake_inference_service.h"
 #include "tests/client/fake_model_service.h"
 #include "tests/client/fake_training_service.h"
 
 namespace graft::testing {
-
-// Knows the model "animals", version 3. The picture "broken" cannot be decoded; any other is a cat.
-class FakeInferenceService : public v1::InferenceService::Service {
- public:
-  grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
-                        v1::ClassifyResponse* response) override;
-};
 
 class FakeServer {
  public:
@@ -34,6 +27,7 @@ class FakeServer {
   FakeDatasetService& datasets() { return datasets_; }
   FakeTrainingService& training() { return training_; }
   FakeModelService& models() { return models_; }
+  FakeInferenceService& inference() { return inference_; }
 
  private:
   FakeDatasetService datasets_;

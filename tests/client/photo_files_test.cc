@@ -34,6 +34,8 @@ TEST_F(PhotoFilesTest, FoldersAreSearchedAtAnyDepthInOrder) {
   Write("a/notes.txt");
   Write("a/.hidden.jpg");
   Write(".cache/d.jpg");
+  Write("__MACOSX/e.jpg");
+  Write("a/@eaDir/f.jpg");
   EXPECT_THAT(ListPhotos({folder_.path()}), IsOkAndHolds(ElementsAre(deep, png, b)));
 }
 

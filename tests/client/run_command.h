@@ -14,11 +14,12 @@ struct CommandResult {
   std::string out, err;
 };
 
-inline CommandResult RunCommand(const std::vector<std::string>& arguments, const std::string& input = "") {
+inline CommandResult RunCommand(const std::vector<std::string>& arguments, const std::string& input = "",
+                                const terminal::Console::Options& console = {}) {
   std::istringstream in(input);
   std::ostringstream out, err;
   CommandResult result;
-  result.exit_code = RunCommandLine(arguments, {.in = in, .out = out, .err = err, .console = {}});
+  result.exit_code = RunCommandLine(arguments, {.in = in, .out = out, .err = err, .console = console});
   result.out = out.str();
   result.err = err.str();
   return result;
