@@ -176,7 +176,9 @@ class ClassifierImpl : public Classifier {
 
   static void Finish(Request& request, absl::StatusOr<Classification> result) {
     if (request.call.cancellation != nullptr) request.call.cancellation->Remove(request.cancel_listener);
-    request.done(std::move(result));
+    // A lane keeps its last request until the next one comes; what the caller tied to its answer must not wait for that.
+    const auto done = std::exchange(request.done, nullptr);
+    done(std::move(result));
   }
 
   void Serve(Role role) {

@@ -365,6 +365,20 @@ TEST_F(ClassifierTest, CancelledWhileItWaitsLeavesAtOnce) {
   EXPECT_OK(next.get());
 }
 
+TEST_F(ClassifierTest, CallbackIsGoneOnceItWasCalled) {
+  Publish("colours");
+  Start();
+  auto tied = std::make_shared<int>();
+  const std::weak_ptr<int> watched = tied;
+  std::promise<void> answered;
+  classifier_->Classify({.model = "colours", .image = Picture(1, 2, 3)},
+                        [&answered, tied](const auto&) { answered.set_value(); });
+  tied.reset();
+  answered.get_future().wait();
+  for (int i = 0; i < 10000 && !watched.expired(); ++i) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_TRUE(watched.expired());
+}
+
 TEST_F(ClassifierTest, PixelsNeedNoDecoding) {
   Publish("colours");
   Start();
