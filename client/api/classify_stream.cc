@@ -40,8 +40,7 @@ absl::Status ClassifyStream(const std::shared_ptr<grpc::Channel>& channel, v1::C
                             ImageSource& source, const ClassifyObserver& observer, const ClassifyStreamOptions& options,
                             Cancellation* cancellation) {
   OrderedAnswers answers(source.count(), observer);
-  absl::Status status =
-      AnswerAll(channel, std::move(start), source, answers, observer, options, cancellation);
+  absl::Status status = AnswerAll(channel, std::move(start), source, answers, observer, options, cancellation);
   answers.Close(status);
   return status;
 }

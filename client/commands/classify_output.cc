@@ -97,14 +97,15 @@ void ClassifyOutput::ShowProgress() {
   if (!session_.console.live() || now < next_progress_) return;
   next_progress_ = now + kProgressInterval;
   const double per_second = PerSecond();
-  std::string detail = absl::StrFormat("%s/%s, %.1f images/s", FormatCount(answered_), FormatCount(photos_), per_second);
+  std::string detail =
+      absl::StrFormat("%s/%s, %.1f images/s", FormatCount(answered_), FormatCount(photos_), per_second);
   if (per_second > 0) {
     const absl::Duration left = absl::Seconds(static_cast<double>(photos_ - answered_) / per_second);
     absl::StrAppend(&detail, ", ", terminal::FormatDuration(left), " left");
   }
   if (failed_ > 0) absl::StrAppend(&detail, ", ", failed_, " failed");
-  session_.console.Live(terminal::RenderProgressBar({"classify", answered_, photos_, detail},
-                                                    session_.console.columns() - 1));
+  session_.console.Live(
+      terminal::RenderProgressBar({"classify", answered_, photos_, detail}, session_.console.columns() - 1));
 }
 
 }  // namespace graft::commands

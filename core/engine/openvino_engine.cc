@@ -171,9 +171,8 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateOpenVinoEngine(const weights::Stor
     ASSIGN_OR_RETURN(const weights::Safetensors file, weights::Safetensors::Load(weights.path, weights.sha256));
     absl::StatusOr<std::string> onnx = network::WriteOnnx(facts, architecture, file);
     if (!onnx.ok()) return WithContext(onnx.status(), doing);
-    ASSIGN_OR_RETURN(model, StatusFromThrow(absl::StatusCode::kInternal, doing, [&] {
-                       return std::shared_ptr<const ov::Model>(ReadModel(*onnx, facts));
-                     }));
+    ASSIGN_OR_RETURN(model, StatusFromThrow(absl::StatusCode::kInternal, doing,
+                                            [&] { return std::shared_ptr<const ov::Model>(ReadModel(*onnx, facts)); }));
   }
   auto engine = StatusFromThrow(absl::StatusCode::kInternal, doing, [&] {
     return std::unique_ptr<Engine>(

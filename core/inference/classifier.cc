@@ -176,7 +176,8 @@ class ClassifierImpl : public Classifier {
 
   static void Finish(Request& request, absl::StatusOr<Classification> result) {
     if (request.call.cancellation != nullptr) request.call.cancellation->Remove(request.cancel_listener);
-    // A lane keeps its last request until the next one comes; what the caller tied to its answer must not wait for that.
+    // A lane keeps its last request until the next one comes; what the caller tied to its answer must not wait for
+    // that.
     const auto done = std::exchange(request.done, nullptr);
     done(std::move(result));
   }

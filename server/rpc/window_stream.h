@@ -196,9 +196,8 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
       bytes_under_way_ += bytes;
     }
     auto ticket = std::make_shared<Ticket>(this->shared_from_this(), bytes);
-    const absl::Status taken = StatusFromThrow(absl::StatusCode::kInternal, record_.method(), [&] {
-      session_->OnMessage(std::move(incoming_), ticket);
-    });
+    const absl::Status taken = StatusFromThrow(absl::StatusCode::kInternal, record_.method(),
+                                               [&] { session_->OnMessage(std::move(incoming_), ticket); });
     if (!taken.ok()) return ticket->EndStream(taken);
     ReadNext();
   }
@@ -251,7 +250,8 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
       if (!outgoing_.empty()) outgoing_.erase(outgoing_.begin() + (writing_ ? 1 : 0), outgoing_.end());
     }
     const bool late = absl::Now() >= record_.deadline();
-    End(late ? absl::DeadlineExceededError("the stream's deadline passed") : absl::CancelledError("the caller has gone"));
+    End(late ? absl::DeadlineExceededError("the stream's deadline passed")
+             : absl::CancelledError("the caller has gone"));
     Advance();  // also where it was ending already
   }
 

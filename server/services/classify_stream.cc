@@ -109,9 +109,8 @@ bool ClassifyStreamSession::TryHandOver(const ItemPointer& item) {
                                .deadline = deadline_,
                                .priority = inference::Priority::kBatch,
                                .cancellation = cancellation_};
-  classifier_->Classify(std::move(call), [self = shared_from_this(), item](auto result) {
-    self->Finished(item, std::move(result));
-  });
+  classifier_->Classify(std::move(call),
+                        [self = shared_from_this(), item](auto result) { self->Finished(item, std::move(result)); });
   absl::MutexLock lock(&mutex_);
   if (std::exchange(item->refused, false)) return false;
   item->handed_over = true;

@@ -4,7 +4,8 @@
 //     --benchmark_enable_random_interleaving --benchmark_report_aggregates_only
 //
 // one_core, all_cores: the engine as Graft uses it, one caller. callers: as many as cores, one core each.
-// "CPU" is that of all threads, per pass. openvino/batch: one stream on all cores over that many images at a time, which Graft does not do.
+// "CPU" is that of all threads, per pass. openvino/batch: one stream on all cores over that many images at a time,
+// which Graft does not do.
 #include <benchmark/benchmark.h>
 
 #include <cstring>

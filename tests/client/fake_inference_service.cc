@@ -118,7 +118,8 @@ FakeInferenceService::StreamPlan FakeInferenceService::Plan(const v1::ClassifySt
 }
 
 grpc::Status FakeInferenceService::ClassifyStream(
-    grpc::ServerContext* context, grpc::ServerReaderWriter<v1::ClassifyStreamResponse, v1::ClassifyStreamRequest>* stream) {
+    grpc::ServerContext* context,
+    grpc::ServerReaderWriter<v1::ClassifyStreamResponse, v1::ClassifyStreamRequest>* stream) {
   v1::ClassifyStreamRequest request;
   if (!stream->Read(&request) || !request.has_start()) return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "start");
   const std::string model = request.start().model();

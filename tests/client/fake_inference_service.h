@@ -1,5 +1,5 @@
-// InferenceService in memory: knows the model "animals", version 3. The picture "broken" cannot be decoded; any other is
-// a cat.
+// InferenceService in memory: knows the model "animals", version 3. The picture "broken" cannot be decoded; any other
+// is a cat.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ class FakeInferenceService : public v1::InferenceService::Service {
   void AnswerFirstAfter(int others) ABSL_LOCKS_EXCLUDED(mutex_);
   // Streams end OK after this many answers, at the item after them.
   void EndStreamsAfterAnswers(int answers) ABSL_LOCKS_EXCLUDED(mutex_);
-  // A stream's item of this number (from 1) has no answer: instead `then` is called, and the stream ends with its client.
+  // A stream's item of this number (from 1) has no answer: instead `then` is called, and the stream ends with its
+  // client.
   void HoldAfterItems(int items, std::function<void()> then) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What the streams began with, and the items they brought.

@@ -61,9 +61,8 @@ TEST_F(ClassifyFolderTest, EveryPhotoIsAnsweredWhateverElseIsInTheFolder) {
 }
 
 TEST_F(ClassifyFolderTest, ServerThatIsKilledAndComesBackLosesNothing) {
-  const auto classify = Program::Start(server_.Command({"-o", "csv", "classify", "colours", "--top-k", "1",
-                                                        folder_ / "photos"}),
-                                       folder_.path());
+  const auto classify = Program::Start(
+      server_.Command({"-o", "csv", "classify", "colours", "--top-k", "1", folder_ / "photos"}), folder_.path());
   while (std::count(classify->out().begin(), classify->out().end(), '\n') < 10 && !classify->Ended()) {
     absl::SleepFor(absl::Milliseconds(1));
   }

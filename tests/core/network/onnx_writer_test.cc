@@ -24,9 +24,8 @@ class OnnxWriterTest : public ::testing::TestWithParam<const char*> {
     ASSERT_OK_AND_ASSIGN(const BackboneFacts facts, FindBackbone(GetParam()));
     ASSERT_OK_AND_ASSIGN(architecture_, FindArchitecture(GetParam(), with_top));
     const auto shapes = ExpectedTensors(architecture_);
-    ASSERT_OK_AND_ASSIGN(
-        const auto weights,
-        weights::Safetensors::Parse(testing::SerializeFloats(shapes, testing::RandomValues(shapes))));
+    ASSERT_OK_AND_ASSIGN(const auto weights,
+                         weights::Safetensors::Parse(testing::SerializeFloats(shapes, testing::RandomValues(shapes))));
     ASSERT_OK_AND_ASSIGN(bytes_, WriteOnnx(facts, architecture_, weights));
     ASSERT_OK_AND_ASSIGN(const std::string again, WriteOnnx(facts, architecture_, weights));
     EXPECT_TRUE(again == bytes_);

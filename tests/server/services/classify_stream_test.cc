@@ -1,3 +1,5 @@
+#include "server/services/classify_stream.h"
+
 #include <map>
 #include <set>
 #include <thread>
@@ -6,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
-#include "server/services/classify_stream.h"
 #include "tests/server/services/server_test.h"
 #include "tests/testing/status_matchers.h"
 
