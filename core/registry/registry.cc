@@ -146,6 +146,24 @@ absl::StatusOr<bool> Registry::AliasUsesBackbone(const std::string& alias, const
   return versions > 0;
 }
 
+absl::StatusOr<std::vector<int>> Registry::ListNumbers(const std::string& model, int limit) {
+  std::vector<int> numbers;
+  RETURN_IF_ERROR(database_->Read("list version numbers", [&](store::Transaction& transaction) {
+    numbers = ReadNumbers(transaction, model, 0, limit);
+    return absl::OkStatus();
+  }));
+  return numbers;
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, int>>> Registry::ListAllNumbers(int limit) {
+  std::vector<std::pair<std::string, int>> numbers;
+  RETURN_IF_ERROR(database_->Read("list version numbers", [&](store::Transaction& transaction) {
+    numbers = ReadAllNumbers(transaction, limit);
+    return absl::OkStatus();
+  }));
+  return numbers;
+}
+
 absl::StatusOr<Registry::Counts> Registry::Count() {
   Counts counts;
   RETURN_IF_ERROR(database_->Read("count models", [&](store::Transaction& transaction) {

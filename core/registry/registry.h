@@ -98,6 +98,9 @@ class Registry {
   absl::Status Delete(const std::string& model, int number);
   // Whether some model's `alias` points at a version on this backbone.
   absl::StatusOr<bool> AliasUsesBackbone(const std::string& alias, const std::string& backbone_sha256);
+  // The numbers alone: a model's, newest first, or of all models by name and number. At most `limit`.
+  absl::StatusOr<std::vector<int>> ListNumbers(const std::string& model, int limit);
+  absl::StatusOr<std::vector<std::pair<std::string, int>>> ListAllNumbers(int limit);
   struct Counts {
     int models = 0, versions = 0;
   };

@@ -162,6 +162,17 @@ std::vector<int> ReadNumbers(store::Transaction& transaction, const std::string&
   return numbers;
 }
 
+std::vector<std::pair<std::string, int>> ReadAllNumbers(store::Transaction& transaction, int limit) {
+  std::vector<std::pair<std::string, int>> numbers;
+  std::string model;
+  int number = 0;
+  soci::statement select = (transaction.sql().prepare << "SELECT model, number FROM model_versions "
+                                                         "ORDER BY model, number LIMIT :limit",
+                            use(limit, "limit"), into(model), into(number));
+  for (select.execute(); select.fetch();) numbers.emplace_back(model, number);
+  return numbers;
+}
+
 std::vector<std::string> ReadModelNames(store::Transaction& transaction, const std::string& after_name, int limit) {
   std::vector<std::string> names;
   std::string name;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +28,8 @@ absl::StatusOr<ModelVersion> ReadVersion(store::Transaction& transaction, const 
 bool HasVersion(store::Transaction& transaction, const std::string& model, int number);
 // Newest first, below `before_number`.
 std::vector<int> ReadNumbers(store::Transaction& transaction, const std::string& model, int before_number, int limit);
+// By model and number.
+std::vector<std::pair<std::string, int>> ReadAllNumbers(store::Transaction& transaction, int limit);
 // Of the models that have a version.
 std::vector<std::string> ReadModelNames(store::Transaction& transaction, const std::string& after_name, int limit);
 int CountVersions(store::Transaction& transaction, const std::string& model);

@@ -14,9 +14,11 @@
 #include "server/metrics/process_metrics.h"
 #include "server/metrics/rpc_metrics.h"
 #include "server/rpc/gate.h"
+#include "server/services/batch_classification.h"
 #include "server/services/dataset_service.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
+#include "server/services/open_inference_service.h"
 #include "server/services/system_service.h"
 #include "server/services/training_service.h"
 
@@ -29,8 +31,8 @@ constexpr int kWaitingRequests = 256;
 
 std::map<std::string, int64_t> Limits(const ServerSettings& settings, const dataset::ImportLimits& import) {
   return {{"max_image_bytes", settings.max_image_bytes},
-          {"max_batch_images", 32},
-          {"max_batch_bytes", 60 << 20},
+          {"max_batch_images", services::kMaxBatchImages},
+          {"max_batch_bytes", services::kMaxBatchBytes},
           {"max_classify_streams", services::kMaxClassifyStreams},
           {"max_stream_items_under_way", services::kClassifyWindow.messages},
           {"max_stream_bytes_under_way", services::kClassifyWindow.bytes},
@@ -85,6 +87,7 @@ class ComposedServer final : public Server {
         training_(&gate_, {parts.jobs, parts.feed, parts.datasets, settings.weights_root, settings.devices}),
         models_(&gate_, parts.registry, parts.classifier),
         inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_),
+        open_inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_, settings.version),
         system_(&gate_, SystemDependencies(parts, settings)) {}
 
   ~ComposedServer() override { Drain(absl::ZeroDuration()); }
@@ -98,6 +101,7 @@ class ComposedServer final : public Server {
                                                                  {"graft.v1.TrainingService", &training_},
                                                                  {"graft.v1.ModelService", &models_},
                                                                  {"graft.v1.InferenceService", &inference_},
+                                                                 {"inference.GRPCInferenceService", &open_inference_},
                                                                  {"graft.v1.SystemService", &system_}}));
     return absl::OkStatus();
   }
@@ -128,6 +132,7 @@ class ComposedServer final : public Server {
   services::TrainingService training_;
   services::ModelService models_;
   services::InferenceService inference_;
+  services::OpenInferenceService open_inference_;
   services::SystemService system_;
   std::unique_ptr<metrics::MetricsEndpoint> metrics_endpoint_;
   std::unique_ptr<GrpcServer> grpc_;

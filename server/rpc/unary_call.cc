@@ -85,4 +85,11 @@ grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context
                           [handler = std::move(handler)](Call call) { call->Finish(handler()); });
 }
 
+grpc::ServerUnaryReactor* Probe(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                const std::function<void()>& handler) {
+  auto [reactor, call] = Begin(gate, context, std::move(method));
+  call->Finish(StatusFromThrow(absl::StatusCode::kInternal, call->method(), [&] { handler(); }));
+  return reactor;
+}
+
 }  // namespace graft::rpc

@@ -55,4 +55,9 @@ grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* co
 grpc::ServerUnaryReactor* AsyncUnaryOnPool(Gate* gate, grpc::CallbackServerContext* context, std::string method,
                                            std::function<void(Call)> handler);
 
+// Runs `handler` at once, on gRPC's thread, also while draining: for questions about the server itself. It must not
+// block.
+grpc::ServerUnaryReactor* Probe(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+                                const std::function<void()>& handler);
+
 }  // namespace graft::rpc

@@ -1,6 +1,7 @@
-// Messages both ways, many under way at once: after the first, each message is answered by one response, whenever it is
-// ready. A message counts until its response has been written; while as many count as the window holds nothing is read,
-// so that gRPC's flow control holds the caller back, whether the server is slow or the caller does not listen.
+// Messages both ways, many under way at once: each message (after the first, where that only starts the session) is
+// answered by one response, whenever it is ready. A message counts until its response has been written; while as many
+// count as the window holds nothing is read, so that gRPC's flow control holds the caller back, whether the server is
+// slow or the caller does not listen.
 //
 // BidiStream handles one message after another and may keep a thread for as long as one takes; here nothing waits, no
 // thread belongs to a stream, and a half-closed stream goes on until everything is answered.
@@ -49,9 +50,10 @@ class WindowSession {
   using Ticket = std::shared_ptr<WindowTicket<Response>>;
 
   virtual ~WindowSession() = default;
-  // The first message; on the request pool, so it may read the database. An error ends the stream.
-  virtual absl::Status OnStart(Request request) = 0;
-  // Each message after it, one at a time; must not block.
+  // The first message, if the window has a start; on the request pool, so it may read the database. An error ends the
+  // stream.
+  virtual absl::Status OnStart(Request request) { return absl::UnimplementedError("a stream without a start"); }
+  // Each message (after it), one at a time; must not block.
   virtual void OnMessage(Request request, Ticket ticket) = 0;
   // The stream has ended before all was answered (the caller has gone, an error): stop what is under way and drop the
   // tickets. Called at most once, on any thread, at any time.
@@ -60,7 +62,8 @@ class WindowSession {
 
 struct Window {
   int messages;
-  int64_t bytes;  // the message that reaches it is still read
+  int64_t bytes;          // the message that reaches it is still read
+  bool has_start = true;  // the first message starts the session and has no answer
 };
 
 template <typename Request, typename Response>
@@ -154,7 +157,10 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
   };
 
   WindowStream(Gate* gate, grpc::CallbackServerContext* context, std::string method, Window window)
-      : gate_(gate), window_(window), record_(context, std::move(method), gate->metrics()) {}
+      : gate_(gate),
+        window_(window),
+        record_(context, std::move(method), gate->metrics()),
+        started_(!window.has_start) {}
 
   void ReadNext() ABSL_LOCKS_EXCLUDED(mutex_) {
     {
@@ -294,7 +300,7 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
   absl::Mutex mutex_;
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
-  bool started_ ABSL_GUARDED_BY(mutex_) = false;   // the first message is here
+  bool started_ ABSL_GUARDED_BY(mutex_);           // the first message is here, or there is no start
   bool starting_ ABSL_GUARDED_BY(mutex_) = false;  // and the session is looking at it
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;  // the front of outgoing_ is gRPC's

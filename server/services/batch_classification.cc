@@ -6,70 +6,33 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "core/base/errors.h"
-#include "proto/status_codec.h"
-#include "server/services/convert.h"
 
 namespace graft::services {
 namespace {
 
-bool IsTheImagesOwn(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kInvalidArgument || status.code() == absl::StatusCode::kResourceExhausted;
-}
-
 // Gathers the answers of one batch. Thread-safe.
 class Gathering {
  public:
-  Gathering(BatchCall call, std::function<void(absl::Status)> done)
-      : call_(std::move(call)), done_(std::move(done)), missing_(call_.request->images_size()) {
-    for (int i = 0; i < missing_; ++i) call_.response->add_results();
-  }
-  const BatchCall& call() const { return call_; }
+  Gathering(size_t images, std::function<void(Classifications)> done)
+      : done_(std::move(done)), missing_(images), results_(images) {}
 
-  void Take(int index, absl::StatusOr<inference::Classification> result) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Take(size_t index, absl::StatusOr<inference::Classification> result) ABSL_LOCKS_EXCLUDED(mutex_) {
+    Classifications results;
     {
       absl::MutexLock lock(&mutex_);
-      Store(*call_.response->mutable_results(index), result);
+      results_[index] = std::move(result);
       if (--missing_ > 0) return;
-      Complete();
+      results = std::move(results_);
     }
-    done_(failure_of_call());
+    done_(std::move(results));
   }
 
  private:
-  void Store(v1::ClassifyBatchResponse::Result& out, const absl::StatusOr<inference::Classification>& result)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (result.ok()) {
-      *out.mutable_predictions() = std::move(*ToProto(*result).mutable_predictions());
-      longest_.decode = std::max(longest_.decode, result->times.decode);
-      longest_.queue = std::max(longest_.queue, result->times.queue);
-      longest_.forward = std::max(longest_.forward, result->times.forward);
-    } else if (IsTheImagesOwn(result.status())) {
-      *out.mutable_error() = ToRpcStatus(result.status());
-    } else {
-      failure_.Update(result.status());
-    }
-  }
-
-  void Complete() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    longest_.total = absl::Now() - start_;
-    call_.response->set_model_version(call_.model_version);
-    *call_.response->mutable_times() = ToProto(longest_);
-  }
-
-  absl::Status failure_of_call() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return failure_;
-  }
-
-  const BatchCall call_;
-  const std::function<void(absl::Status)> done_;
-  const absl::Time start_ = absl::Now();
+  const std::function<void(Classifications)> done_;
   absl::Mutex mutex_;
-  int missing_ ABSL_GUARDED_BY(mutex_);
-  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
-  inference::PhaseTimes longest_ ABSL_GUARDED_BY(mutex_);  // images run side by side, so phases overlap
+  size_t missing_ ABSL_GUARDED_BY(mutex_);
+  Classifications results_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -88,22 +51,27 @@ void Record(metrics::ClassifyMetrics* metrics, const absl::StatusOr<inference::C
   }
 }
 
-void ClassifyAll(inference::Classifier* classifier, metrics::ClassifyMetrics* metrics, BatchCall call,
-                 std::function<void(absl::Status)> done) {
-  const int images = call.request->images_size();
-  auto gathering = std::make_shared<Gathering>(std::move(call), std::move(done));
-  for (int i = 0; i < images; ++i) {
-    // The request is gone once the last answer is in, which cannot be before this loop asked for it.
-    const BatchCall& batch = gathering->call();
-    inference::ClassifyCall one{.model = batch.model_version,
-                                .image = batch.request->images(i),
-                                .top_k = batch.request->top_k(),
-                                .deadline = batch.deadline,
-                                .cancellation = batch.cancellation};
-    classifier->Classify(std::move(one), [gathering, metrics, i](absl::StatusOr<inference::Classification> result) {
-      Record(metrics, result);
-      gathering->Take(i, std::move(result));
-    });
+inference::PhaseTimes LongestPhases(const Classifications& results) {
+  inference::PhaseTimes longest;
+  for (const auto& result : results) {
+    if (!result.ok()) continue;
+    longest.decode = std::max(longest.decode, result->times.decode);
+    longest.queue = std::max(longest.queue, result->times.queue);
+    longest.forward = std::max(longest.forward, result->times.forward);
+    longest.total = std::max(longest.total, result->times.total);
+  }
+  return longest;
+}
+
+void ClassifyAll(inference::Classifier* classifier, metrics::ClassifyMetrics* metrics,
+                 std::vector<inference::ClassifyCall> calls, std::function<void(Classifications)> done) {
+  auto gathering = std::make_shared<Gathering>(calls.size(), std::move(done));
+  for (size_t i = 0; i < calls.size(); ++i) {
+    classifier->Classify(std::move(calls[i]),
+                         [gathering, metrics, i](absl::StatusOr<inference::Classification> result) {
+                           Record(metrics, result);
+                           gathering->Take(i, std::move(result));
+                         });
   }
 }
 

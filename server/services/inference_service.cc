@@ -1,11 +1,14 @@
 #include "server/services/inference_service.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
+#include "proto/status_codec.h"
 #include "server/rpc/window_stream.h"
 #include "server/services/batch_classification.h"
 #include "server/services/convert.h"
@@ -13,17 +16,34 @@
 namespace graft::services {
 namespace {
 
-constexpr int kMaxBatchImages = 32;
-constexpr size_t kMaxBatchBytes = 60 << 20;
-
 absl::Status CheckBatch(const v1::ClassifyBatchRequest& request) {
   RETURN_IF_ERROR(CheckTopK("top_k", request.top_k()));
   if (request.images().empty() || request.images_size() > kMaxBatchImages) {
     return InvalidField("images", absl::StrCat("must be 1 to ", kMaxBatchImages, ", not ", request.images_size()));
   }
-  size_t bytes = 0;
-  for (const std::string& image : request.images()) bytes += image.size();
+  int64_t bytes = 0;
+  for (const std::string& image : request.images()) bytes += static_cast<int64_t>(image.size());
   if (bytes > kMaxBatchBytes) return InvalidField("images", "together must be at most 60 MiB; send smaller batches");
+  return absl::OkStatus();
+}
+
+bool IsTheImagesOwn(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kInvalidArgument || status.code() == absl::StatusCode::kResourceExhausted;
+}
+
+// InvalidArgument and ResourceExhausted are an image's own and stand in its result; another error (the model's, the
+// server's, the caller's time) is the call's.
+absl::Status FillBatch(const Classifications& results, v1::ClassifyBatchResponse& response) {
+  for (const auto& result : results) {
+    v1::ClassifyBatchResponse::Result& out = *response.add_results();
+    if (result.ok()) {
+      out.mutable_predictions()->Swap(ToProto(*result).mutable_predictions());
+    } else if (IsTheImagesOwn(result.status())) {
+      *out.mutable_error() = ToRpcStatus(result.status());
+    } else {
+      return result.status();
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -49,9 +69,23 @@ absl::Status InferenceService::StartBatch(const v1::ClassifyBatchRequest& reques
   RETURN_IF_ERROR(CheckBatch(request));
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("model", "models", request.model()));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->Find(reference));
-  BatchCall batch{&request, response, VersionName("models", version.model, version.number), call->deadline(),
-                  call->cancellation()};
-  ClassifyAll(classifier_, metrics_, std::move(batch), [call](const absl::Status& status) { call->Finish(status); });
+  // Pinned: an alias that moves meanwhile does not mix versions.
+  response->set_model_version(VersionName("models", version.model, version.number));
+  std::vector<inference::ClassifyCall> calls;
+  for (const std::string& image : request.images()) {
+    calls.push_back({.model = response->model_version(),
+                     .image = image,
+                     .top_k = request.top_k(),
+                     .deadline = call->deadline(),
+                     .cancellation = call->cancellation()});
+  }
+  ClassifyAll(classifier_, metrics_, std::move(calls),
+              [call, response, start = absl::Now()](const Classifications& results) {
+                inference::PhaseTimes times = LongestPhases(results);
+                times.total = absl::Now() - start;
+                *response->mutable_times() = ToProto(times);
+                call->Finish(FillBatch(results, *response));
+              });
   return absl::OkStatus();
 }
 

@@ -36,6 +36,10 @@ absl::StatusOr<inference::Classification> FakeClassifier::Answer(const inference
 
 void FakeClassifier::Classify(inference::ClassifyCall call,
                               std::function<void(absl::StatusOr<inference::Classification>)> done) {
+  {
+    absl::MutexLock lock(&mutex_);
+    last_ = call;
+  }
   if (Hold(call, done)) return;
   done(Answer(call));
 }
@@ -61,6 +65,11 @@ bool FakeClassifier::Hold(inference::ClassifyCall& call, Done& done) {
 void FakeClassifier::Load(const std::string& model, std::function<void(absl::Status)> done) {
   const absl::StatusOr<VersionReference> reference = ParseVersionReference("model", "models", model);
   done(reference.ok() ? registry_->Find(*reference).status() : reference.status());
+}
+
+inference::ClassifyCall FakeClassifier::LastCall() const {
+  absl::MutexLock lock(&mutex_);
+  return last_;
 }
 
 void FakeClassifier::LimitRoom(int holds) {

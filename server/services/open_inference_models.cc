@@ -1,0 +1,77 @@
+#include "server/services/open_inference_models.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
+#include "core/base/status_macros.h"
+#include "core/registry/manifest.h"
+
+namespace graft::services {
+namespace {
+
+// About 1 MB. Past it the map starts again: it is a few reads of the database, not worth an order of use.
+constexpr size_t kMaxKnown = 8192;
+
+absl::StatusOr<OpenInferenceModel> Read(const registry::ModelVersion& version) {
+  const absl::StatusOr<registry::Manifest> manifest = registry::ManifestFromJson(version.manifest);
+  if (!manifest.ok()) {
+    return WithContext(manifest.status(), VersionName("models", version.model, version.number) + ": manifest");
+  }
+  return OpenInferenceModel{.name = version.model,
+                            .number = version.number,
+                            .input_size = manifest->preprocess.height,
+                            .classes = static_cast<int>(manifest->labels.size())};
+}
+
+absl::Status Unknown(const absl::Status& status) {
+  // The text that Triton's clients look for.
+  return absl::IsNotFound(status) ? WithContext(status, "Request for unknown model") : status;
+}
+
+}  // namespace
+
+absl::StatusOr<VersionReference> ParseModel(absl::string_view fields, absl::string_view name,
+                                            absl::string_view version) {
+  ASSIGN_OR_RETURN(VersionReference reference, ParseVersionReference(absl::StrCat(fields, "name"), "models", name));
+  if (version.empty()) return reference;
+  const std::string field = absl::StrCat(fields, "version");
+  if (reference.number || reference.alias) {
+    return InvalidField(field, absl::StrCat("must be empty, since ", fields, "name names a version already"));
+  }
+  if (std::all_of(version.begin(), version.end(), absl::ascii_isdigit)) {
+    int number = 0;
+    if (!absl::SimpleAtoi(version, &number) || number < 1) {
+      return InvalidField(field, absl::StrCat("'", version.substr(0, 20), "' is not a version number"));
+    }
+    reference.number = number;
+  } else {
+    RETURN_IF_ERROR(ValidateName(field, version));
+    reference.alias = std::string(version);
+  }
+  return reference;
+}
+
+absl::StatusOr<OpenInferenceModel> OpenInferenceModels::Find(absl::string_view fields, absl::string_view name,
+                                                             absl::string_view version) {
+  ASSIGN_OR_RETURN(VersionReference reference, ParseModel(fields, name, version));
+  const absl::StatusOr<int> number = registry_->ResolveNumber(reference);
+  if (!number.ok()) return Unknown(number.status());
+  const Key key(reference.name, *number);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (const auto known = known_.find(key); known != known_.end()) return known->second;
+  }
+  const absl::StatusOr<registry::ModelVersion> found =
+      registry_->Find({.name = reference.name, .number = *number, .alias = {}});
+  if (!found.ok()) return Unknown(found.status());
+  ASSIGN_OR_RETURN(OpenInferenceModel model, Read(*found));
+  absl::MutexLock lock(&mutex_);
+  if (known_.size() >= kMaxKnown) known_.clear();
+  known_[key] = model;
+  return model;
+}
+
+}  // namespace graft::services

@@ -1,0 +1,96 @@
+#include "server/services/open_inference_statistics.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace graft::services {
+namespace {
+
+void Add(absl::Duration duration, ::inference::StatisticDuration& total) {
+  total.set_count(total.count() + 1);
+  total.set_ns(total.ns() + static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Nanoseconds(duration), 0)));
+}
+
+::inference::InferBatchStatistics& OfBatchSize(uint64_t size, ::inference::ModelStatistics& statistics) {
+  for (auto& batch : *statistics.mutable_batch_stats()) {
+    if (batch.batch_size() == size) return batch;
+  }
+  auto& batch = *statistics.add_batch_stats();
+  batch.set_batch_size(size);
+  return batch;
+}
+
+::inference::ModelStatistics Empty(const std::string& model, int number) {
+  ::inference::ModelStatistics statistics;
+  statistics.set_name(model);
+  statistics.set_version(absl::StrCat(number));
+  statistics.mutable_inference_stats();
+  return statistics;
+}
+
+}  // namespace
+
+::inference::ModelStatistics& OpenInferenceStatistics::Touch(const std::string& model, int number) {
+  const Key key(model, number);
+  if (const auto found = index_.find(key); found != index_.end()) {
+    entries_.splice(entries_.begin(), entries_, found->second);
+  } else {
+    if (entries_.size() >= kMaxVersions) {
+      index_.erase(entries_.back().first);
+      entries_.pop_back();
+    }
+    entries_.emplace_front(key, Empty(model, number));
+    index_[key] = entries_.begin();
+  }
+  ::inference::ModelStatistics& statistics = entries_.front().second;
+  statistics.set_last_inference(static_cast<uint64_t>(absl::ToUnixMillis(absl::Now())));
+  return statistics;
+}
+
+void OpenInferenceStatistics::Succeeded(const std::string& model, int number, int images, const InferTimes& times) {
+  absl::MutexLock lock(&mutex_);
+  ::inference::ModelStatistics& statistics = Touch(model, number);
+  const auto count = static_cast<uint64_t>(images);
+  statistics.set_inference_count(statistics.inference_count() + count);
+  statistics.set_execution_count(statistics.execution_count() + count);
+  ::inference::InferStatistics& all = *statistics.mutable_inference_stats();
+  Add(times.total, *all.mutable_success());
+  Add(times.queue, *all.mutable_queue());
+  Add(times.input, *all.mutable_compute_input());
+  Add(times.infer, *all.mutable_compute_infer());
+  Add(times.output, *all.mutable_compute_output());
+  ::inference::InferBatchStatistics& batch = OfBatchSize(count, statistics);
+  Add(times.input, *batch.mutable_compute_input());
+  Add(times.infer, *batch.mutable_compute_infer());
+  Add(times.output, *batch.mutable_compute_output());
+}
+
+void OpenInferenceStatistics::Failed(const std::string& model, int number, absl::Duration total) {
+  absl::MutexLock lock(&mutex_);
+  Add(total, *Touch(model, number).mutable_inference_stats()->mutable_fail());
+}
+
+::inference::ModelStatistics OpenInferenceStatistics::Of(const std::string& model, int number) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = index_.find(Key(model, number));
+  return found == index_.end() ? Empty(model, number) : found->second->second;
+}
+
+std::vector<::inference::ModelStatistics> OpenInferenceStatistics::OfAll(const std::string& model) const {
+  std::map<Key, ::inference::ModelStatistics> sorted;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [key, statistics] : entries_) {
+      if (model.empty() || key.first == model) sorted.emplace(key, statistics);
+    }
+  }
+  std::vector<::inference::ModelStatistics> result;
+  for (auto& [key, statistics] : sorted) result.push_back(std::move(statistics));
+  return result;
+}
+
+}  // namespace graft::services
