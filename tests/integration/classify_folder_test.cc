@@ -63,9 +63,11 @@ TEST_F(ClassifyFolderTest, EveryPhotoIsAnsweredWhateverElseIsInTheFolder) {
 TEST_F(ClassifyFolderTest, ServerThatIsKilledAndComesBackLosesNothing) {
   const auto classify = Program::Start(
       server_.Command({"-o", "csv", "classify", "colours", "--top-k", "1", folder_ / "photos"}), folder_.path());
-  while (std::count(classify->out().begin(), classify->out().end(), '\n') < 10 && !classify->Ended()) {
-    absl::SleepFor(absl::Milliseconds(1));
-  }
+  const auto lines_out = [&classify] {
+    const std::string out = classify->out();
+    return std::count(out.begin(), out.end(), '\n');
+  };
+  while (lines_out() < 10 && !classify->Ended()) absl::SleepFor(absl::Milliseconds(1));
   server_.KillServer();
   ASSERT_TRUE(server_.Start());
   const Outcome outcome = classify->Wait(absl::Minutes(2));
