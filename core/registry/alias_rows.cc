@@ -72,19 +72,21 @@ void MoveAlias(store::Transaction& transaction, const std::string& model, const 
   PointAlias(sql, model, alias, number, last ? last->sequence : 0, /*is_rollback=*/false);
 }
 
-absl::StatusOr<int> MoveAliasBack(store::Transaction& transaction, const std::string& model, const std::string& alias,
-                                  int current) {
+absl::StatusOr<EarlierMove> FindRollbackTarget(store::Transaction& transaction, const std::string& model,
+                                               const std::string& alias, int current) {
   soci::session& sql = transaction.sql();
   std::optional<Move> target = LastMove(sql, model, alias);
   const auto is_usable = [&](int number) { return number != current && HasVersion(transaction, model, number); };
   while (target && !is_usable(target->number)) target = MoveAt(sql, target->back);
-  if (!target) {
-    return PreconditionFailed(absl::StrCat(model, "@", alias),
-                              absl::StrCat("there is no earlier version to roll back to: the alias points to version ",
-                                           current, " and no other that it pointed to before is left"));
-  }
-  PointAlias(sql, model, alias, target->number, target->back, /*is_rollback=*/true);
-  return target->number;
+  if (target) return EarlierMove{target->number, target->back};
+  return PreconditionFailed(absl::StrCat(model, "@", alias),
+                            absl::StrCat("there is no earlier version to roll back to: the alias points to version ",
+                                         current, " and no other that it pointed to before is left"));
+}
+
+void MoveAliasBack(store::Transaction& transaction, const std::string& model, const std::string& alias,
+                   const EarlierMove& target) {
+  PointAlias(transaction.sql(), model, alias, target.number, target.back, /*is_rollback=*/true);
 }
 
 bool WasRolledBackFrom(store::Transaction& transaction, const std::string& model, const std::string& alias,

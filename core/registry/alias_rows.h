@@ -17,10 +17,16 @@ std::map<std::string, int> ReadAliases(store::Transaction& transaction, const st
 // The version must exist. Where the alias points to it already nothing changes, its history included.
 void MoveAlias(store::Transaction& transaction, const std::string& model, const std::string& alias, int number);
 
-// Registry::RollBackAlias, but for an alias that is known to exist and to point to `current`. Returns where it points
-// now.
-absl::StatusOr<int> MoveAliasBack(store::Transaction& transaction, const std::string& model, const std::string& alias,
-                                  int current);
+// Where a rollback of the alias, which points to `current`, leads.
+struct EarlierMove {
+  int number = 0;
+  int64_t back = 0;  // the sequence that a further rollback returns to
+};
+// PreconditionFailed when nothing is left to go back to.
+absl::StatusOr<EarlierMove> FindRollbackTarget(store::Transaction& transaction, const std::string& model,
+                                               const std::string& alias, int current);
+void MoveAliasBack(store::Transaction& transaction, const std::string& model, const std::string& alias,
+                   const EarlierMove& target);
 // The last move of the alias was a rollback from this version.
 bool WasRolledBackFrom(store::Transaction& transaction, const std::string& model, const std::string& alias, int number);
 

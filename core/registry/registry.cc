@@ -24,6 +24,23 @@ absl::Status CheckNoAliasPointsTo(store::Transaction& transaction, const std::st
                    " to it; point the alias to another version first (graft model promote, or rollback)"));
 }
 
+struct Rollback {
+  EarlierMove target;
+  bool done = false;  // by an earlier attempt
+};
+
+absl::StatusOr<Rollback> PlanRollback(store::Transaction& transaction, const std::string& model,
+                                      const std::string& alias, std::optional<int> from) {
+  ASSIGN_OR_RETURN(const int current, ResolveReference(transaction, {.name = model, .number = {}, .alias = alias}));
+  if (!from || *from == current) {
+    ASSIGN_OR_RETURN(const EarlierMove target, FindRollbackTarget(transaction, model, alias, current));
+    return Rollback{.target = target};
+  }
+  if (WasRolledBackFrom(transaction, model, alias, *from)) return Rollback{.target = {current}, .done = true};
+  return PreconditionFailed(absl::StrCat(model, "@", alias),
+                            absl::StrCat("the alias points to version ", current, ", not ", *from));
+}
+
 }  // namespace
 
 absl::StatusOr<int> Registry::Publish(store::Transaction& transaction, const Staged& staged, const std::string& alias) {
@@ -98,17 +115,23 @@ absl::StatusOr<ModelVersion> Registry::RollBackAlias(const std::string& model, c
                                                      std::optional<int> from) {
   ModelVersion result;
   RETURN_IF_ERROR(database_->Write("roll back alias", [&](store::Transaction& transaction) -> absl::Status {
-    ASSIGN_OR_RETURN(int number, ResolveReference(transaction, {.name = model, .number = {}, .alias = alias}));
-    if (!from || *from == number) {
-      ASSIGN_OR_RETURN(number, MoveAliasBack(transaction, model, alias, number));
-    } else if (!WasRolledBackFrom(transaction, model, alias, *from)) {
-      return PreconditionFailed(absl::StrCat(model, "@", alias),
-                                absl::StrCat("the alias points to version ", number, ", not ", *from));
-    }
-    ASSIGN_OR_RETURN(result, ReadVersion(transaction, root_, model, number));
+    ASSIGN_OR_RETURN(const Rollback rollback, PlanRollback(transaction, model, alias, from));
+    if (!rollback.done) MoveAliasBack(transaction, model, alias, rollback.target);
+    ASSIGN_OR_RETURN(result, ReadVersion(transaction, root_, model, rollback.target.number));
     return absl::OkStatus();
   }));
   return result;
+}
+
+absl::StatusOr<int> Registry::RollbackTarget(const std::string& model, const std::string& alias,
+                                             std::optional<int> from) {
+  int number = 0;
+  RETURN_IF_ERROR(database_->Read("find rollback target", [&](store::Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(const Rollback rollback, PlanRollback(transaction, model, alias, from));
+    number = rollback.target.number;
+    return absl::OkStatus();
+  }));
+  return number;
 }
 
 absl::StatusOr<std::vector<AliasMove>> Registry::AliasHistory(const std::string& model, const std::string& alias,

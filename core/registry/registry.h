@@ -88,6 +88,8 @@ class Registry {
   // ResourceNotFound for the alias; PreconditionFailed when nothing is left to go back to, or it points elsewhere.
   absl::StatusOr<ModelVersion> RollBackAlias(const std::string& model, const std::string& alias,
                                              std::optional<int> from);
+  // The version that RollBackAlias would answer with now.
+  absl::StatusOr<int> RollbackTarget(const std::string& model, const std::string& alias, std::optional<int> from);
   // Newest first, sequences below `before_sequence` (0: all), of one alias or (empty) of all of the model's, gone ones
   // included. ResourceNotFound for an unknown model.
   absl::StatusOr<std::vector<AliasMove>> AliasHistory(const std::string& model, const std::string& alias,

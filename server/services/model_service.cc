@@ -91,6 +91,9 @@ absl::Status ModelService::MoveAliasBack(const v1::RollbackAliasRequest& request
   RETURN_IF_ERROR(ValidateName("alias", request.alias()));
   if (request.from() < 0) return InvalidField("from", "must be a version number, or 0 for whichever it is");
   const std::optional<int> from = request.from() == 0 ? std::nullopt : std::optional<int>(request.from());
+  // Likewise before the switch. The alias may move in between; then its first call loads.
+  ASSIGN_OR_RETURN(const int target, registry_->RollbackTarget(model, request.alias(), from));
+  RETURN_IF_ERROR(LoadNow(VersionName("models", model, target)));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->RollBackAlias(model, request.alias(), from));
   ASSIGN_OR_RETURN(response, ToProto(version));
   return absl::OkStatus();

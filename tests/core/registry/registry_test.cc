@@ -308,6 +308,17 @@ TEST_F(RegistryTest, RollbackSkipsDeletedVersions) {
   EXPECT_THAT(RollBack("animals"), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
+TEST_F(RegistryTest, RollbackTargetIsWhereARollbackLeads) {
+  EXPECT_THAT(registry_->RollbackTarget("animals", "production", std::nullopt), StatusIs(absl::StatusCode::kNotFound));
+  for (int i = 0; i < 2; ++i) ASSERT_OK(Publish("animals", "production"));
+  EXPECT_EQ(registry_->RollbackTarget("animals", "production", std::nullopt).value(), 1);
+  EXPECT_EQ(registry_->RollbackTarget("animals", "production", 2).value(), 1);
+  ASSERT_EQ(RollBack("animals", 2).value(), 1);
+  EXPECT_EQ(registry_->RollbackTarget("animals", "production", 2).value(), 1);  // done already
+  EXPECT_THAT(registry_->RollbackTarget("animals", "production", std::nullopt),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
 TEST_F(RegistryTest, RepeatedRollbackFromTheSameVersionMovesOnce) {
   for (int i = 0; i < 3; ++i) ASSERT_OK(Publish("animals", "production"));
   EXPECT_EQ(RollBack("animals", 3).value(), 2);

@@ -63,8 +63,19 @@ bool FakeClassifier::Hold(inference::ClassifyCall& call, Done& done) {
 }
 
 void FakeClassifier::Load(const std::string& model, std::function<void(absl::Status)> done) {
+  absl::Status result;
+  {
+    absl::MutexLock lock(&mutex_);
+    result = load_failure_;
+  }
   const absl::StatusOr<VersionReference> reference = ParseVersionReference("model", "models", model);
-  done(reference.ok() ? registry_->Find(*reference).status() : reference.status());
+  result.Update(reference.ok() ? registry_->Find(*reference).status() : reference.status());
+  done(result);
+}
+
+void FakeClassifier::FailLoads(absl::Status status) {
+  absl::MutexLock lock(&mutex_);
+  load_failure_ = std::move(status);
 }
 
 inference::ClassifyCall FakeClassifier::LastCall() const {

@@ -30,6 +30,8 @@ class FakeClassifier final : public inference::Classifier {
 
   // The newest call, held or not.
   inference::ClassifyCall LastCall() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // What every later Load ends with.
+  void FailLoads(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
   // Room for this many "hold"s at a time; without limit at first.
   void LimitRoom(int holds) ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits, at most 30 s, until `count` "hold"s are here, or have been refused. False if they do not come.
@@ -54,6 +56,7 @@ class FakeClassifier final : public inference::Classifier {
   registry::Registry* const registry_;
   mutable absl::Mutex mutex_;
   inference::ClassifyCall last_ ABSL_GUARDED_BY(mutex_);
+  absl::Status load_failure_ ABSL_GUARDED_BY(mutex_);
   std::deque<Held> held_ ABSL_GUARDED_BY(mutex_);
   size_t room_ ABSL_GUARDED_BY(mutex_) = std::numeric_limits<size_t>::max();
   size_t most_held_ ABSL_GUARDED_BY(mutex_) = 0;

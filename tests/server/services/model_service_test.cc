@@ -126,6 +126,19 @@ TEST_F(ModelServiceTest, RollbackReturnsToTheVersionBefore) {
   EXPECT_EQ(std::get<PreconditionDetail>(*detail).subject, "animals@production");
 }
 
+TEST_F(ModelServiceTest, AliasStaysWhereItIsWhenItsNextVersionCannotBeLoaded) {
+  for (int i = 1; i <= 2; ++i) {
+    PublishModel("animals");
+    ASSERT_OK(SetAlias(absl::StrCat("animals:", i), "production"));
+  }
+  classifier_->FailLoads(absl::DataLossError("animals:1: head.safetensors is damaged"));
+  EXPECT_THAT(RollBack("animals", "production"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("animals:1")));
+  EXPECT_THAT(SetAlias("animals:1", "production"), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(Get("animals@production")->number(), 2);
+  classifier_->FailLoads(absl::OkStatus());
+  EXPECT_THAT(RollBack("animals", "production"), IsOkAndHolds(1));
+}
+
 TEST_F(ModelServiceTest, RollbackChecksItsRequest) {
   PublishModel("animals");
   EXPECT_THAT(RollBack("animals", "production"), StatusIs(kNotFound, HasSubstr("production")));
