@@ -19,6 +19,7 @@ class Slots : public std::enable_shared_from_this<Slots> {
     }
     return {this, [self = shared_from_this()](void*) { self->taken_.fetch_sub(1); }};
   }
+  int taken() const { return taken_; }
 
  private:
   const int count_;

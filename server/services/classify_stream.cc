@@ -41,8 +41,13 @@ bool ConcernsAllItems(const absl::Status& status) {
 
 ClassifyStreamSession::ClassifyStreamSession(inference::Classifier* classifier, registry::Registry* registry,
                                              metrics::ClassifyMetrics* metrics, absl::Time deadline,
-                                             std::shared_ptr<void> slot)
-    : classifier_(classifier), registry_(registry), metrics_(metrics), deadline_(deadline), slot_(std::move(slot)) {}
+                                             std::shared_ptr<const rpc::Slots> streams, std::shared_ptr<void> slot)
+    : classifier_(classifier),
+      registry_(registry),
+      metrics_(metrics),
+      deadline_(deadline),
+      streams_(std::move(streams)),
+      slot_(std::move(slot)) {}
 
 absl::Status ClassifyStreamSession::OnStart(v1::ClassifyStreamRequest request) {
   if (!request.has_start()) return InvalidField("start", "must be the first message");
@@ -60,8 +65,10 @@ void ClassifyStreamSession::OnMessage(v1::ClassifyStreamRequest request, Ticket 
   if (!request.has_item()) return ticket->EndStream(InvalidField("message", "is not set"));
   auto item = std::make_shared<Item>(Item{.id = request.item().id(),
                                           .image = std::move(*request.mutable_item()->mutable_image()),
+                                          .bytes = 0,
                                           .ticket = std::move(ticket),
                                           .arrival = absl::Now()});
+  item->bytes = static_cast<int64_t>(item->image.size());
   {
     absl::MutexLock lock(&mutex_);
     if (abandoned_) return;
@@ -82,6 +89,7 @@ void ClassifyStreamSession::OnAbandoned() {
 }
 
 void ClassifyStreamSession::HandOver() {
+  const auto self = shared_from_this();  // the last ticket that is dropped may end the stream
   {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(handing_over_, true)) return;
@@ -93,13 +101,22 @@ void ClassifyStreamSession::HandOver() {
 
 ClassifyStreamSession::ItemPointer ClassifyStreamSession::NextWaiting() {
   absl::MutexLock lock(&mutex_);
-  if (waiting_.empty()) {
+  if (waiting_.empty() || ShareIsUsedUp()) {
     handing_over_ = false;
     return nullptr;
   }
   ItemPointer item = std::move(waiting_.front());
   waiting_.pop_front();
+  ++in_classifier_;
+  bytes_in_classifier_ += item->bytes;
   return item;
+}
+
+// One item is always allowed. Whoever has some hears of a greater share when one of them is answered.
+bool ClassifyStreamSession::ShareIsUsedUp() const {
+  const int streams = std::max(streams_->taken(), 1);
+  return in_classifier_ > 0 && (in_classifier_ >= kStreamsInClassifier.messages / streams ||
+                                bytes_in_classifier_ >= kStreamsInClassifier.bytes / streams);
 }
 
 bool ClassifyStreamSession::TryHandOver(const ItemPointer& item) {
@@ -123,6 +140,8 @@ bool ClassifyStreamSession::TryHandOver(const ItemPointer& item) {
 void ClassifyStreamSession::PutBack(ItemPointer item) {
   absl::MutexLock lock(&mutex_);
   handing_over_ = false;
+  --in_classifier_;
+  bytes_in_classifier_ -= item->bytes;
   if (abandoned_) return;
   waiting_.push_front(std::move(item));
   if (std::exchange(alarm_set_, true)) return;
@@ -138,17 +157,21 @@ void ClassifyStreamSession::PutBack(ItemPointer item) {
 }
 
 void ClassifyStreamSession::Finished(const ItemPointer& item, absl::StatusOr<inference::Classification> result) {
-  if (const auto delay = DelayAfterRefusal(result.status())) {
+  const std::optional<absl::Duration> delay = DelayAfterRefusal(result.status());
+  {
     absl::MutexLock lock(&mutex_);
-    if (!item->handed_over) {
+    if (delay && !item->handed_over) {
       item->refused = true;
       retry_delay_ = *delay;
       return;
     }
+    --in_classifier_;
+    bytes_in_classifier_ -= item->bytes;
   }
   Record(metrics_, result);
   Answer(*item, result);
   HandOver();
+  item->ticket.reset();  // the classifier may keep the callback for a while
 }
 
 void ClassifyStreamSession::Answer(const Item& item, const absl::StatusOr<inference::Classification>& result) {

@@ -110,16 +110,17 @@ grpc::ServerUnaryReactor* InferenceService::ClassifyBatch(grpc::CallbackServerCo
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* InferenceService::ClassifyStream(
     grpc::CallbackServerContext* context) {
   using Stream = rpc::WindowStream<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>;
-  return Stream::Start(
-      gate_, context, "graft.v1.InferenceService/ClassifyStream", kClassifyWindow,
-      [this](absl::Time deadline) -> absl::StatusOr<std::shared_ptr<Stream::Session>> {
-        std::shared_ptr<void> slot = stream_slots_->TryTake();
-        if (slot == nullptr) {
-          return RetryLater(absl::StatusCode::kResourceExhausted,
-                            absl::StrCat(kMaxClassifyStreams, " streams are under way already"), absl::Seconds(1));
-        }
-        return std::make_shared<ClassifyStreamSession>(classifier_, registry_, metrics_, deadline, std::move(slot));
-      });
+  return Stream::Start(gate_, context, "graft.v1.InferenceService/ClassifyStream", kClassifyWindow,
+                       [this](absl::Time deadline) -> absl::StatusOr<std::shared_ptr<Stream::Session>> {
+                         std::shared_ptr<void> slot = stream_slots_->TryTake();
+                         if (slot == nullptr) {
+                           return RetryLater(absl::StatusCode::kResourceExhausted,
+                                             absl::StrCat(kMaxClassifyStreams, " streams are under way already"),
+                                             absl::Seconds(1));
+                         }
+                         return std::make_shared<ClassifyStreamSession>(classifier_, registry_, metrics_, deadline,
+                                                                        stream_slots_, std::move(slot));
+                       });
 }
 
 }  // namespace graft::services

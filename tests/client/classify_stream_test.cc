@@ -158,7 +158,7 @@ TEST_F(ClassifyStreamTest, ServerThatStaysAwayIsGivenUp) {
 
 TEST_F(ClassifyStreamTest, ServerThatAsksToWaitIsAskedAgain) {
   server_.inference().FailStreams(
-      {RetryLater(absl::StatusCode::kResourceExhausted, "32 streams are under way already", absl::Milliseconds(1))});
+      {RetryLater(absl::StatusCode::kResourceExhausted, "16 streams are under way already", absl::Milliseconds(1))});
   MemorySource source(3);
   EXPECT_OK(Classify(source));
   EXPECT_EQ(answered_, UpTo(3));

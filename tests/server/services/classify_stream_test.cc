@@ -304,6 +304,30 @@ TEST_F(ClassifyStreamTest, RoomThatOthersTakeIsAskedForAgain) {
   EXPECT_OK(caller.Finish());
 }
 
+TEST_F(ClassifyStreamTest, StreamsShareHalfOfTheClassifier) {
+  constexpr int kItems = 2 * services::kStreamsInClassifier.messages / services::kMaxClassifyStreams;
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (int i = 0; i < services::kMaxClassifyStreams; ++i) {
+    callers.push_back(std::make_unique<Caller>(*inference_));
+    callers.back()->Start("animals");
+    callers.back()->Send(-1, "photo");
+    EXPECT_EQ(callers.back()->Read().predictions_size(), 2);
+  }
+  for (const auto& caller : callers) {
+    for (int i = 0; i < kItems; ++i) caller->Send(i, "hold");
+    caller->HalfClose();
+  }
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(classifier_->AwaitHeld(services::kStreamsInClassifier.messages));
+    classifier_->ReleaseHeld();
+    for (const auto& caller : callers) {
+      for (int i = 0; i < kItems / 2; ++i) EXPECT_GE(caller->Read().id(), 0);
+    }
+  }
+  for (const auto& caller : callers) EXPECT_OK(caller->Finish());
+  EXPECT_EQ(classifier_->most_held(), services::kStreamsInClassifier.messages);
+}
+
 TEST_F(ClassifyStreamTest, CallerThatGoesCancelsWhatIsUnderWay) {
   classifier_->LimitRoom(1);
   Caller caller(*inference_);
@@ -348,7 +372,7 @@ TEST_F(ClassifyStreamTest, StreamsAreCountedAndGivenBack) {
     EXPECT_EQ(callers.back()->Read().id(), i);
   }
   const absl::Status refused = EndOfStart("animals");
-  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("32 streams")));
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("16 streams")));
   const auto detail = DetailOf(refused);
   ASSERT_TRUE(detail.has_value());
   EXPECT_GT(std::get<RetryDetail>(*detail).delay, absl::ZeroDuration());
