@@ -38,10 +38,7 @@ grpc::ServerBidiReactor<v1::UploadDatasetRequest, v1::UploadDatasetResponse>* Da
   return rpc::BidiStream<v1::UploadDatasetRequest, v1::UploadDatasetResponse>::Start(
       gate_, &uploads_, context, "graft.v1.DatasetService/UploadDataset",
       [this](UploadSession::Sender* sender) -> absl::StatusOr<std::unique_ptr<Session>> {
-        std::shared_ptr<void> slot = slots_->TryTake();
-        if (slot == nullptr) {
-          return RetryLater(absl::StatusCode::kResourceExhausted, "8 uploads are under way already", absl::Seconds(5));
-        }
+        ASSIGN_OR_RETURN(std::shared_ptr<void> slot, slots_->Take("uploads", absl::Seconds(5)));
         return std::make_unique<UploadSession>(datasets_, database_, limits_, sender, std::move(slot));
       });
 }

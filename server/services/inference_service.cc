@@ -68,9 +68,9 @@ absl::Status InferenceService::StartBatch(const v1::ClassifyBatchRequest& reques
                                           const rpc::Call& call) {
   RETURN_IF_ERROR(CheckBatch(request));
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("model", "models", request.model()));
-  ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->Find(reference));
+  ASSIGN_OR_RETURN(const int number, registry_->ResolveNumber(reference));
   // Pinned: an alias that moves meanwhile does not mix versions.
-  response->set_model_version(VersionName("models", version.model, version.number));
+  response->set_model_version(VersionName("models", reference.name, number));
   std::vector<inference::ClassifyCall> calls;
   for (const std::string& image : request.images()) {
     calls.push_back({.model = response->model_version(),
@@ -112,12 +112,7 @@ grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* 
   using Stream = rpc::WindowStream<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>;
   return Stream::Start(gate_, context, "graft.v1.InferenceService/ClassifyStream", kClassifyWindow,
                        [this](absl::Time deadline) -> absl::StatusOr<std::shared_ptr<Stream::Session>> {
-                         std::shared_ptr<void> slot = stream_slots_->TryTake();
-                         if (slot == nullptr) {
-                           return RetryLater(absl::StatusCode::kResourceExhausted,
-                                             absl::StrCat(kMaxClassifyStreams, " streams are under way already"),
-                                             absl::Seconds(1));
-                         }
+                         ASSIGN_OR_RETURN(std::shared_ptr<void> slot, stream_slots_->Take("streams", absl::Seconds(1)));
                          return std::make_shared<ClassifyStreamSession>(classifier_, registry_, metrics_, deadline,
                                                                         stream_slots_, std::move(slot));
                        });

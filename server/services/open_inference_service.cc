@@ -181,16 +181,12 @@ grpc::ServerUnaryReactor* OpenInferenceService::ModelInfer(grpc::CallbackServerC
 grpc::ServerBidiReactor<::inference::ModelInferRequest, ::inference::ModelStreamInferResponse>*
 OpenInferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
   using Stream = rpc::WindowStream<::inference::ModelInferRequest, ::inference::ModelStreamInferResponse>;
-  return Stream::Start(
-      gate_, context, Method("ModelStreamInfer"), kInferWindow,
-      [this](absl::Time deadline) -> absl::StatusOr<std::shared_ptr<Stream::Session>> {
-        std::shared_ptr<void> slot = stream_slots_->TryTake();
-        if (slot == nullptr) {
-          return RetryLater(absl::StatusCode::kResourceExhausted,
-                            absl::StrCat(kMaxInferStreams, " streams are under way already"), absl::Seconds(1));
-        }
-        return std::make_shared<InferStreamSession>(&inference_, &gate_->requests(), deadline, std::move(slot));
-      });
+  return Stream::Start(gate_, context, Method("ModelStreamInfer"), kInferWindow,
+                       [this](absl::Time deadline) -> absl::StatusOr<std::shared_ptr<Stream::Session>> {
+                         ASSIGN_OR_RETURN(std::shared_ptr<void> slot, stream_slots_->Take("streams", absl::Seconds(1)));
+                         return std::make_shared<InferStreamSession>(&inference_, &gate_->requests(), deadline,
+                                                                     std::move(slot));
+                       });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ModelConfig(grpc::CallbackServerContext* context,
