@@ -1,6 +1,7 @@
 #include "server/services/open_inference_models.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -11,9 +12,6 @@
 
 namespace graft::services {
 namespace {
-
-// About 1 MB. Past it the map starts again: it is a few reads of the database, not worth an order of use.
-constexpr size_t kMaxKnown = 8192;
 
 absl::StatusOr<OpenInferenceModel> Read(const registry::ModelVersion& version) {
   const absl::StatusOr<registry::Manifest> manifest = registry::ManifestFromJson(version.manifest);
@@ -60,17 +58,12 @@ absl::StatusOr<OpenInferenceModel> OpenInferenceModels::Find(absl::string_view f
   const absl::StatusOr<int> number = registry_->ResolveNumber(reference);
   if (!number.ok()) return Unknown(number.status());
   const Key key(reference.name, *number);
-  {
-    absl::MutexLock lock(&mutex_);
-    if (const auto known = known_.find(key); known != known_.end()) return known->second;
-  }
+  if (const std::optional<OpenInferenceModel> known = known_.Get(key)) return *known;
   const absl::StatusOr<registry::ModelVersion> found =
       registry_->Find({.name = reference.name, .number = *number, .alias = {}});
   if (!found.ok()) return Unknown(found.status());
   ASSIGN_OR_RETURN(OpenInferenceModel model, Read(*found));
-  absl::MutexLock lock(&mutex_);
-  if (known_.size() >= kMaxKnown) known_.clear();
-  known_[key] = model;
+  known_.Put(key, model, static_cast<int64_t>(sizeof(key) + sizeof(model) + 2 * model.name.size()));
   return model;
 }
 

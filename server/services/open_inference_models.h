@@ -4,12 +4,10 @@
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "core/base/ids.h"
+#include "core/base/lru_cache.h"
 #include "core/registry/registry.h"
 
 namespace graft::services {
@@ -34,15 +32,13 @@ class OpenInferenceModels {
   explicit OpenInferenceModels(registry::Registry* registry) : registry_(registry) {}
 
   // Reads the database. Errors of ParseModel; NotFound, "Request for unknown model: ...".
-  absl::StatusOr<OpenInferenceModel> Find(absl::string_view fields, absl::string_view name, absl::string_view version)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<OpenInferenceModel> Find(absl::string_view fields, absl::string_view name, absl::string_view version);
 
  private:
   using Key = std::pair<std::string, int>;  // model, number
 
   registry::Registry* const registry_;
-  absl::Mutex mutex_;
-  absl::flat_hash_map<Key, OpenInferenceModel> known_ ABSL_GUARDED_BY(mutex_);
+  LruCache<Key, OpenInferenceModel> known_{1 << 20};
 };
 
 }  // namespace graft::services
