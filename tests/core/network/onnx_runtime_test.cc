@@ -8,9 +8,9 @@
 #include "core/base/file.h"
 #include "core/network/backbone.h"
 #include "core/network/onnx_writer.h"
-#include "server/weights/keras_file.h"
 #include "tests/integration/program.h"
 #include "tests/testing/assets.h"
+#include "tests/testing/golden.h"
 #include "tests/testing/network_assets.h"
 #include "tests/testing/random_backbone.h"
 #include "tests/testing/status_matchers.h"
@@ -19,15 +19,12 @@
 namespace graft::network {
 namespace {
 
+using testing::RelativeError;
 using weights::Safetensors;
 
 std::string BytesOf(const torch::Tensor& tensor) {
   const torch::Tensor dense = tensor.contiguous();
   return {static_cast<const char*>(dense.const_data_ptr()), dense.nbytes()};
-}
-
-double RelativeError(const torch::Tensor& actual, const torch::Tensor& expected) {
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
 class OnnxRuntimeTest : public ::testing::TestWithParam<testing::BackboneAsset> {
@@ -63,11 +60,9 @@ TEST_P(OnnxRuntimeTest, FeaturesAreLibTorchs) {
   REQUIRE_ASSET(weights_path, GetParam().weights);
   REQUIRE_ASSET(golden_path, testing::kGolden);
   ASSERT_OK_AND_ASSIGN(const Safetensors golden, Safetensors::Load(golden_path, ""));
-  ASSERT_OK_AND_ASSIGN(std::string bytes, server::ReadKerasWeights(weights_path, GetParam().backbone));
-  ASSERT_OK_AND_ASSIGN(const Safetensors file, Safetensors::Parse(std::move(bytes)));
+  ASSERT_OK_AND_ASSIGN(const Safetensors file, testing::LoadKerasWeights(weights_path, GetParam().backbone));
   ASSERT_OK_AND_ASSIGN(const auto backbone, Backbone::Create(GetParam().backbone, file, {}));
-  const weights::TensorView& view = golden.tensors().at("images_u8_nhwc");
-  const torch::Tensor images = torch::from_blob(const_cast<char*>(view.data.data()), view.shape, torch::kUInt8);
+  const torch::Tensor images = testing::GoldenTensor(golden, "images_u8_nhwc");
   ASSERT_OK_AND_ASSIGN(const torch::Tensor features, backbone->Features(images));
   WriteModel(file);
   ExpectOutputs(images, {{"features", features}}, 1e-4);

@@ -2,28 +2,20 @@
 #include <torch/torch.h>
 
 #include "core/network/backbone.h"
-#include "server/weights/keras_file.h"
 #include "tests/testing/assets.h"
+#include "tests/testing/golden.h"
 #include "tests/testing/network_assets.h"
 #include "tests/testing/status_matchers.h"
 
 namespace graft::network {
 namespace {
 
+using testing::GoldenTensor;
+using testing::RelativeError;
 using weights::Safetensors;
 
 // Relative to the largest golden value. Summation order alone makes a few 1e-6.
 constexpr double kTolerance = 1e-4;
-
-torch::Tensor GoldenTensor(const Safetensors& golden, const std::string& name) {
-  const weights::TensorView& view = golden.tensors().at(name);
-  const auto dtype = view.dtype == weights::DType::kU8 ? torch::kUInt8 : torch::kFloat32;
-  return torch::from_blob(const_cast<char*>(view.data.data()), view.shape, dtype).clone();
-}
-
-double RelativeError(const torch::Tensor& actual, const torch::Tensor& expected) {
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
-}
 
 class ParityTest : public ::testing::TestWithParam<testing::BackboneAsset> {};
 INSTANTIATE_TEST_SUITE_P(Backbones, ParityTest, ::testing::ValuesIn(testing::kBackboneAssets),
@@ -33,8 +25,7 @@ TEST_P(ParityTest, FeaturesAreKerasFeatures) {
   REQUIRE_ASSET(weights_path, GetParam().weights);
   REQUIRE_ASSET(golden_path, testing::kGolden);
   ASSERT_OK_AND_ASSIGN(const Safetensors golden, Safetensors::Load(golden_path, ""));
-  ASSERT_OK_AND_ASSIGN(std::string bytes, server::ReadKerasWeights(weights_path, GetParam().backbone));
-  ASSERT_OK_AND_ASSIGN(const Safetensors file, Safetensors::Parse(std::move(bytes)));
+  ASSERT_OK_AND_ASSIGN(const Safetensors file, testing::LoadKerasWeights(weights_path, GetParam().backbone));
   ASSERT_OK_AND_ASSIGN(const auto backbone, Backbone::Create(GetParam().backbone, file, {}));
 
   const torch::Tensor images = GoldenTensor(golden, "images_u8_nhwc");
@@ -54,8 +45,8 @@ TEST(ProbabilityParityTest, MobileNetProbabilitiesAreKerasProbabilities) {
   REQUIRE_ASSET(weights_path, testing::kMobileNetWithTop);
   REQUIRE_ASSET(golden_path, testing::kGolden);
   ASSERT_OK_AND_ASSIGN(const Safetensors golden, Safetensors::Load(golden_path, ""));
-  ASSERT_OK_AND_ASSIGN(std::string bytes, server::ReadKerasWeights(weights_path, "mobilenet_v2", {.with_top = true}));
-  ASSERT_OK_AND_ASSIGN(const Safetensors file, Safetensors::Parse(std::move(bytes)));
+  ASSERT_OK_AND_ASSIGN(const Safetensors file,
+                       testing::LoadKerasWeights(weights_path, "mobilenet_v2", /*with_top=*/true));
   ASSERT_OK_AND_ASSIGN(const auto backbone, Backbone::Create("mobilenet_v2", file, {.with_top = true}));
 
   const torch::Tensor images = GoldenTensor(golden, "images_u8_nhwc");
