@@ -1,6 +1,5 @@
 #include "core/inference/classifier.h"
 
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -22,9 +21,6 @@
 namespace graft::inference {
 namespace {
 
-constexpr int kDefaultTopK = 5;
-constexpr int kMaxTopK = 1000;
-constexpr char kPinningAlias[] = "production";
 // A GPU's bucket (the engine pads to it), and how long its first image may wait for others.
 constexpr batching::BatchPolicy kGpuBatches{.max_images = 32, .max_age = absl::Milliseconds(2)};
 
@@ -122,12 +118,6 @@ class ClassifierImpl : public Classifier {
   int loaded_trunks() const override { return trunks_->loaded(); }
 
  private:
-  using Response = std::shared_ptr<const Classification>;
-
-  static absl::Status ShuttingDown() {
-    return RetryLater(absl::StatusCode::kUnavailable, "the server is shutting down", absl::Seconds(1));
-  }
-
   SchedulerOptions SchedulerSettings() const {
     return {.capacity_images = options_.queue_capacity,
             .capacity_bytes = options_.queue_capacity_bytes,
@@ -142,7 +132,7 @@ class ClassifierImpl : public Classifier {
             .create_engine = options_.create_engine,
             .max_bytes = options_.max_trunk_bytes,
             .is_pinned = [registry](const std::string& sha256) {
-              return registry->AliasUsesBackbone(kPinningAlias, sha256).value_or(true);
+              return registry->AliasUsesBackbone(registry::kProductionAlias, sha256).value_or(true);
             }};
   }
 
@@ -197,7 +187,7 @@ class ClassifierImpl : public Classifier {
     const absl::Status prepared =
         StatusFromThrow(absl::StatusCode::kInternal, "classify", [&] { return Prepare(*request); });
     if (!prepared.ok()) return Answer(*request, prepared);
-    if (const auto known = FindResponse(*request)) return Answer(*request, WithTimes(**known, *request));
+    if (request->known_response != nullptr) return Answer(*request, WithTimes(*request->known_response, *request));
     request->call.image = {};
     // It waits before the trunk is asked for, since the answer may come at once from the loading thread.
     if (!scheduler_->Park(request)) return Answer(*request, ShuttingDown());
@@ -213,7 +203,8 @@ class ClassifierImpl : public Classifier {
     if (options_.response_cache_bytes > 0 && !request.call.image.empty()) {
       request.cache_key =
           absl::StrCat(request.head->model_version, " ", request.call.top_k, " ", Sha256Hex(request.call.image));
-      if (responses_.Get(request.cache_key)) return absl::OkStatus();
+      request.known_response = responses_.Get(request.cache_key).value_or(nullptr);
+      if (request.known_response != nullptr) return absl::OkStatus();
     }
     ASSIGN_OR_RETURN(request.input, InputOf(request, options_.limits));
     request.decode = absl::Now() - request.last_step;
@@ -249,10 +240,6 @@ class ClassifierImpl : public Classifier {
     return result;
   }
 
-  std::optional<Response> FindResponse(const Request& request) {
-    return request.cache_key.empty() ? std::nullopt : responses_.Get(request.cache_key);
-  }
-
   void KeepResponse(const Request& request, const Classification& result) {
     if (request.cache_key.empty()) return;
     int64_t bytes = static_cast<int64_t>(sizeof(result) + request.cache_key.size());
@@ -263,7 +250,7 @@ class ClassifierImpl : public Classifier {
   const ClassifierOptions options_;
   const bool on_gpu_;
   HeadCache heads_;
-  LruCache<std::string, Response> responses_;
+  LruCache<std::string, std::shared_ptr<const Classification>> responses_;
   const std::shared_ptr<Scheduler> scheduler_;
   std::unique_ptr<TrunkCache> trunks_;
   std::vector<std::thread> lanes_;

@@ -36,6 +36,9 @@ struct Classification {
   PhaseTimes times;
 };
 
+inline constexpr int kDefaultTopK = 5;
+inline constexpr int kMaxTopK = 1000;
+
 struct ClassifierOptions {
   std::string weights_root;
   std::string device = "cpu";

@@ -12,8 +12,6 @@
 namespace graft::inference {
 namespace {
 
-constexpr int kDefaultTopK = 5;
-
 // A head that does not fit the trunk its row names was not trained on it.
 absl::Status CheckFits(const LoadedHead& head, const network::BackboneFacts& facts) {
   if (head.dimension == facts.feature_dimension && head.preprocess.height == facts.input_size &&

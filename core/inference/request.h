@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <variant>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -31,11 +31,12 @@ struct Request {
   // Set on the way.
   std::shared_ptr<const LoadedHead> head;
   TrunkCache::Trunk trunk;
-  std::vector<uint8_t> input;      // [size, size, 3] RGB
-  std::string cache_key;           // where responses are cached
-  absl::Duration decode, forward;  // spent so far
-  absl::Time last_step;            // when it began to wait or to be worked on
-  absl::Duration queued;           // time waited so far
+  std::vector<uint8_t> input;                            // [size, size, 3] RGB
+  std::string cache_key;                                 // where its response is kept, if it is
+  std::shared_ptr<const Classification> known_response;  // found there
+  absl::Duration decode, forward;                        // spent so far
+  absl::Time last_step;                                  // when it began to wait or to be worked on
+  absl::Duration queued;                                 // time waited so far
 
   // The scheduler's, under its lock.
   enum class Place { kOutside, kWithALane, kDecodeQueue, kForwardQueue, kParked };

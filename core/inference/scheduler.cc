@@ -24,11 +24,11 @@ absl::Status Overloaded(absl::string_view reason, absl::Duration wait) {
                     std::max(wait, kShortestRetry));
 }
 
+}  // namespace
+
 absl::Status ShuttingDown() {
   return RetryLater(absl::StatusCode::kUnavailable, "the server is shutting down", absl::Seconds(1));
 }
-
-}  // namespace
 
 Scheduler::Scheduler(SchedulerOptions options, std::function<void(RequestPointer)> on_expired)
     : options_(options), on_expired_(std::move(on_expired)), expirer_(NamedThread("deadlines", [this] { Expire(); })) {}
@@ -131,8 +131,7 @@ bool Scheduler::Park(const RequestPointer& request) {
 bool Scheduler::Take(const RequestPointer& request) {
   absl::MutexLock lock(&mutex_);
   if (stopped_ || waiting_.count(KeyOf(*request)) == 0) return false;
-  Remove(request);
-  GiveToLane(request);
+  TakeOut(request);
   return true;
 }
 
@@ -183,11 +182,10 @@ void Scheduler::Wait(const RequestPointer& request, Request::Place place) {
   if (waiting_.begin()->second == request) earlier_deadline_.Signal();
 }
 
-void Scheduler::Remove(const RequestPointer& request) {
-  waiting_.erase(KeyOf(*request));
+void Scheduler::TakeOut(const RequestPointer& request) {
   if (request->place == Request::Place::kDecodeQueue) decode_queue_.Remove(request->in_queue);
-  if (request->place != Request::Place::kForwardQueue) return;
-  LineOf(request->trunk.get()).batcher.Remove(request->in_queue);
+  if (request->place == Request::Place::kForwardQueue) LineOf(request->trunk.get()).batcher.Remove(request->in_queue);
+  GiveToLane(request);
 }
 
 void Scheduler::Expire() {
@@ -202,8 +200,7 @@ void Scheduler::Expire() {
         continue;
       }
       expired = waiting_.begin()->second;
-      Remove(expired);
-      GiveToLane(expired);
+      TakeOut(expired);
     }
     on_expired_(std::move(expired));
   }

@@ -18,6 +18,9 @@
 
 namespace graft::inference {
 
+// What a stopped classifier answers: Unavailable, another attempt finds the next server.
+absl::Status ShuttingDown();
+
 struct SchedulerOptions {
   int capacity_images = 256;                    // admitted and not yet answered
   int64_t capacity_bytes = int64_t{256} << 20;  // of their encoded images
@@ -78,7 +81,9 @@ class Scheduler {
   absl::Duration WaitAhead(Priority priority) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Line& LineOf(const engine::Engine* trunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wait(const RequestPointer& request, Request::Place place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Remove(const RequestPointer& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // From the middle of its queue.
+  void TakeOut(const RequestPointer& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What has left its queue waits no longer.
   void GiveToLane(const RequestPointer& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A batch that is due at `now`; otherwise lowers `next` to when one will be.
   bool TakeBatch(absl::Time now, absl::Time& next, Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -19,6 +19,9 @@
 
 namespace graft::registry {
 
+// The alias of what a model's callers are meant to use: kept loaded, and loaded before it is asked for.
+inline constexpr char kProductionAlias[] = "production";
+
 // What a version on a frozen backbone consists of; `manifest` explains it fully.
 struct VersionFiles {
   std::string head;      // safetensors: head/kernel [feature_dimension, classes], head/bias [classes], float32

@@ -8,7 +8,6 @@
 namespace graft {
 namespace {
 
-constexpr char kAlias[] = "production";
 constexpr int kModelsAtOnce = 100;
 constexpr int kMaxWaitingLoads = 1000;
 
@@ -40,7 +39,8 @@ void Preloader::LoadProduction() {
       return;
     }
     for (const registry::ModelSummary& model : *models) {
-      if (model.aliases.count(kAlias) > 0) Load(model.latest.model + "@" + kAlias);
+      if (model.aliases.count(registry::kProductionAlias) > 0)
+        Load(model.latest.model + "@" + registry::kProductionAlias);
     }
     if (models->size() < kModelsAtOnce) return;
     after = models->back().latest.model;

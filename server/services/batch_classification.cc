@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "core/base/errors.h"
 
@@ -38,8 +39,9 @@ class Gathering {
 }  // namespace
 
 absl::Status CheckTopK(absl::string_view field, int top_k) {
-  if (top_k >= 0 && top_k <= 1000) return absl::OkStatus();
-  return InvalidField(field, "must be 1 to 1000, or 0 for 5");
+  if (top_k >= 0 && top_k <= inference::kMaxTopK) return absl::OkStatus();
+  return InvalidField(field,
+                      absl::StrCat("must be 1 to ", inference::kMaxTopK, ", or 0 for ", inference::kDefaultTopK));
 }
 
 void Record(metrics::ClassifyMetrics* metrics, const absl::StatusOr<inference::Classification>& result) {
