@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <opencv2/core/hal/intrin.hpp>
 #include <utility>
@@ -40,9 +41,11 @@ cv::v_float32x4 Mix(const cv::v_float32x4& first, const cv::v_float32x4& second,
   return first + (second - first) * weight;
 }
 
-// Reads one byte past the pixel.
+// Reads one byte past the pixel. The copy is free, and OpenCV loads its four bytes as an aligned int.
 cv::v_float32x4 PixelAt(const uint8_t* pixel) {
-  return cv::v_cvt_f32(cv::v_reinterpret_as_s32(cv::v_load_expand_q(pixel)));
+  alignas(int) uint8_t bytes[4];
+  std::memcpy(bytes, pixel, sizeof(bytes));
+  return cv::v_cvt_f32(cv::v_reinterpret_as_s32(cv::v_load_expand_q(bytes)));
 }
 
 // Source rows stretched to the target's width, each only once while rows are asked for from top to bottom.
