@@ -24,6 +24,7 @@ absl::Status AnswerAll(const std::shared_ptr<grpc::Channel>& channel, v1::Classi
     if (answered_something) reconnect.SawProgress();
     absl::Status status = FromGrpcStatus(ended);
     const absl::Duration requested = RequestedDelay(status);
+    if (requested > absl::ZeroDuration()) reconnect.SawServer();
     const bool may_pass = IsBrokenConnection(ended) || requested > absl::ZeroDuration();
     if (!may_pass || !reconnect.ShouldTryAgain()) return status;
     if (observer.on_reconnecting) observer.on_reconnecting(status);

@@ -12,6 +12,10 @@ void Reconnect::SawProgress() {
   backoff_.Reset();
 }
 
+void Reconnect::SawServer() {
+  if (last_progress_ == absl::InfinitePast()) last_progress_ = absl::Now();
+}
+
 bool Reconnect::ShouldTryAgain() {
   ++attempts_;
   if (last_progress_ == absl::InfinitePast()) return attempts_ < policy_.max_attempts;

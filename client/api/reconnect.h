@@ -16,6 +16,8 @@ class Reconnect {
       : channel_(channel), policy_(policy), patience_(patience), backoff_(policy) {}
 
   void SawProgress();
+  // The server answered, if only to ask for patience: it gets as much of it as after a progress, once.
+  void SawServer();
   // To be asked once after each broken connection.
   bool ShouldTryAgain();
   // Waits before the next attempt, at most policy.max_delay, or `at_least` where the server asks for more; false if

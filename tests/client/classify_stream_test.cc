@@ -157,8 +157,9 @@ TEST_F(ClassifyStreamTest, ServerThatStaysAwayIsGivenUp) {
 }
 
 TEST_F(ClassifyStreamTest, ServerThatAsksToWaitIsAskedAgain) {
-  server_.inference().FailStreams(
-      {RetryLater(absl::StatusCode::kResourceExhausted, "16 streams are under way already", absl::Milliseconds(1))});
+  // More often than a server is that cannot be reached.
+  server_.inference().FailStreams(std::vector<absl::Status>(
+      20, RetryLater(absl::StatusCode::kResourceExhausted, "16 streams are under way already", absl::Milliseconds(1))));
   MemorySource source(3);
   EXPECT_OK(Classify(source));
   EXPECT_EQ(answered_, UpTo(3));
