@@ -40,12 +40,24 @@ void InferStreamSession::Finished(const ItemPointer& item, const absl::Status& s
   // What Triton says of a model that answers each request once.
   auto& parameters = *item->response.mutable_infer_response()->mutable_parameters();
   parameters["triton_final_response"].set_bool_param(true);
-  absl::MutexLock lock(&mutex_);
-  item->finished = true;
-  // Under the lock, since two threads that each send some would mix the order.
-  for (; !items_.empty() && items_.front()->finished; items_.pop_front()) {
-    items_.front()->ticket->Answer(std::move(items_.front()->response));
+  {
+    absl::MutexLock lock(&mutex_);
+    item->finished = true;
+    // Two threads that each send some would mix the order; the one that sends already looks again.
+    if (std::exchange(answering_, true)) return;
   }
+  while (const ItemPointer next = NextFinished()) next->ticket->Answer(std::move(next->response));
+}
+
+InferStreamSession::ItemPointer InferStreamSession::NextFinished() {
+  absl::MutexLock lock(&mutex_);
+  if (items_.empty() || !items_.front()->finished) {
+    answering_ = false;
+    return nullptr;
+  }
+  ItemPointer next = std::move(items_.front());
+  items_.pop_front();
+  return next;
 }
 
 }  // namespace graft::services

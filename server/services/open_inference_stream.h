@@ -43,6 +43,8 @@ class InferStreamSession final
 
   void Infer(const ItemPointer& item);
   void Finished(const ItemPointer& item, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The one to answer next; null, and nobody answers any more, where that one is not finished.
+  ItemPointer NextFinished() ABSL_LOCKS_EXCLUDED(mutex_);
 
   OpenInference* const inference_;
   ThreadPool* const pool_;
@@ -52,6 +54,7 @@ class InferStreamSession final
 
   absl::Mutex mutex_;
   std::deque<ItemPointer> items_ ABSL_GUARDED_BY(mutex_);  // not answered yet, in the order they came
+  bool answering_ ABSL_GUARDED_BY(mutex_) = false;         // some thread is, without the lock
 };
 
 }  // namespace graft::services
