@@ -5,12 +5,23 @@
 namespace graft::inference {
 
 absl::StatusOr<std::shared_ptr<const LoadedHead>> HeadCache::Get(const VersionReference& reference) {
-  ASSIGN_OR_RETURN(const int number, registry_->ResolveNumber(reference));
-  const std::pair<std::string, int> key(reference.name, number);
+  ASSIGN_OR_RETURN(int number, registry_->ResolveNumber(reference));
+  while (true) {
+    auto head = GetVersion(reference.name, number);
+    if (head.ok()) return head;
+    // An alias may have moved on and its version been deleted before it was read.
+    ASSIGN_OR_RETURN(const int number_now, registry_->ResolveNumber(reference));
+    if (number_now == number) return head;
+    number = number_now;
+  }
+}
+
+absl::StatusOr<std::shared_ptr<const LoadedHead>> HeadCache::GetVersion(const std::string& model, int number) {
+  const std::pair<std::string, int> key(model, number);
   if (auto head = heads_.Get(key)) return *std::move(head);
   // Two first requests may both read the 25 KB: cheaper than making one wait.
   ASSIGN_OR_RETURN(const registry::ModelVersion version,
-                   registry_->Find({.name = key.first, .number = key.second, .alias = {}}));
+                   registry_->Find({.name = model, .number = number, .alias = {}}));
   ASSIGN_OR_RETURN(std::shared_ptr<const LoadedHead> head, LoadHead(version));
   heads_.Put(key, head, head->bytes());
   return head;

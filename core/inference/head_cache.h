@@ -22,6 +22,8 @@ class HeadCache {
   absl::StatusOr<std::shared_ptr<const LoadedHead>> Get(const VersionReference& reference);
 
  private:
+  absl::StatusOr<std::shared_ptr<const LoadedHead>> GetVersion(const std::string& model, int number);
+
   registry::Registry* const registry_;
   LruCache<std::pair<std::string, int>, std::shared_ptr<const LoadedHead>> heads_;  // by model, number
 };

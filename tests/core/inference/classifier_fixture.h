@@ -25,15 +25,19 @@
 
 namespace graft::inference {
 
-inline constexpr int kDimension = 3;
 inline constexpr int64_t kEngineBytes = 1000;
 
-// Features are the first pixel's red, green and blue over 255. Runs wait until `gate` opens, where there is one; those
-// of black pictures, which warm an engine up, do not.
+// Different, so that a head on the other's features is an error.
+inline int DimensionOf(absl::string_view backbone) {
+  return backbone == "mobilenet_v2" ? 3 : 6;
+}
+
+// Features are the first pixel's red, green and blue over 255, over and over. Runs wait until `gate` opens, where there
+// is one; those of black pictures, which warm an engine up, do not.
 class FakeEngine : public engine::Engine {
  public:
-  FakeEngine(std::string backbone, absl::Notification* gate, absl::Notification* entered, bool fails)
-      : facts_{.name = std::move(backbone), .title = "Fake", .input_size = 8, .feature_dimension = kDimension},
+  FakeEngine(const std::string& backbone, absl::Notification* gate, absl::Notification* entered, bool fails)
+      : facts_{.name = backbone, .title = "Fake", .input_size = 8, .feature_dimension = DimensionOf(backbone)},
         gate_(gate),
         entered_(entered),
         fails_(fails) {}
@@ -45,8 +49,8 @@ class FakeEngine : public engine::Engine {
     if (fails_) return absl::InternalError("told to fail");
     const size_t image_bytes = images.size() / static_cast<size_t>(count);
     for (int row = 0; row < count; ++row) {
-      for (int i = 0; i < kDimension; ++i) {
-        features[row * kDimension + i] = static_cast<float>(images[row * image_bytes + i]) / 255;
+      for (int i = 0; i < facts_.feature_dimension; ++i) {
+        features[row * facts_.feature_dimension + i] = static_cast<float>(images[row * image_bytes + i % 3]) / 255;
       }
     }
     return absl::OkStatus();
@@ -70,15 +74,15 @@ inline std::string Picture(int red, int green, int blue) {
 }
 
 // A head whose class i answers to colour (i + shift) modulo 3.
-inline std::string ColourHead(int shift) {
-  std::vector<float> kernel(kDimension * 3, 0);
+inline std::string ColourHead(int shift, int dimension) {
+  std::vector<float> kernel(dimension * 3, 0);
   for (int i = 0; i < 3; ++i) kernel[((i + shift) % 3) * 3 + i] = 10;
   const std::vector<float> bias(3, 0);
   const auto view = [](const std::vector<float>& values, std::vector<int64_t> shape) {
     return weights::TensorView{weights::DType::kF32, std::move(shape),
                                absl::string_view(reinterpret_cast<const char*>(values.data()), values.size() * 4)};
   };
-  return weights::Serialize({{"head/kernel", view(kernel, {kDimension, 3})}, {"head/bias", view(bias, {3})}}, {});
+  return weights::Serialize({{"head/kernel", view(kernel, {dimension, 3})}, {"head/bias", view(bias, {3})}}, {});
 }
 
 class ClassifierTest : public ::testing::Test {
@@ -112,9 +116,10 @@ class ClassifierTest : public ::testing::Test {
                                       .preprocess = {.height = 8, .width = 8},
                                       .spec_json = "{}",
                                       .result_json = "{}"};
-    ASSERT_OK_AND_ASSIGN(const registry::Staged staged,
-                         registry_->Stage(model, backbone, weights_sha256_.at(backbone), "job",
-                                          {.head = ColourHead(shift), .manifest = *registry::ToJson(manifest)}));
+    ASSERT_OK_AND_ASSIGN(
+        const registry::Staged staged,
+        registry_->Stage(model, backbone, weights_sha256_.at(backbone), "job",
+                         {.head = ColourHead(shift, DimensionOf(backbone)), .manifest = *registry::ToJson(manifest)}));
     ASSERT_OK(database_->Write("publish", [&](store::Transaction& transaction) {
       return registry_->Publish(transaction, staged, "").status();
     }));
