@@ -184,5 +184,26 @@ TEST_F(ClassifierTest, CachedResponsesAreOfTheSameVersionAndQuestion) {
   EXPECT_EQ(Classify({.model = "colours:1", .image = Picture(0, 255, 0)})->predictions[0].label, "green");
 }
 
+// A version may be deleted, or its alias moved, between a request's look into the cache and its answer.
+TEST_F(ClassifierTest, ResponsesKeptLateAnswerForTheirOwnVersionAlone) {
+  absl::Notification gate, entered;
+  run_gate_ = &gate;
+  entered_ = &entered;
+  options_.response_cache_bytes = 1 << 20;
+  Publish("colours", 0);
+  Publish("colours", 1);
+  ASSERT_OK(registry_->SetAlias({.name = "colours", .number = 1}, "live"));
+  Start();
+  const std::string picture = Picture(255, 0, 0);
+  Answer running = Send({.model = "colours@live", .image = picture});
+  entered.WaitForNotification();
+  ASSERT_OK(registry_->SetAlias({.name = "colours", .number = 2}, "live"));
+  ASSERT_OK(registry_->Delete("colours", 1));
+  gate.Notify();
+  EXPECT_EQ(running.get()->model_version, "models/colours/versions/1");
+  EXPECT_EQ(Classify({.model = "colours@live", .image = picture})->predictions[0].label, "blue");
+  EXPECT_THAT(Classify({.model = "colours:1", .image = picture}), StatusIs(absl::StatusCode::kNotFound));
+}
+
 }  // namespace
 }  // namespace graft::inference
