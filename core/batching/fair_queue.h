@@ -67,7 +67,6 @@ class FairQueue {
 
   bool empty() const { return size() == 0; }
   size_t size() const { return interactive_.size + batch_.size; }
-  size_t size(Priority priority) const { return priority == Priority::kInteractive ? interactive_.size : batch_.size; }
 
   // When the item came that has waited longest; InfiniteFuture if there is none.
   absl::Time oldest() const { return std::min(OldestOf(interactive_), OldestOf(batch_)); }
