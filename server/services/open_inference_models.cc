@@ -54,7 +54,11 @@ absl::StatusOr<VersionReference> ParseModel(absl::string_view fields, absl::stri
 
 absl::StatusOr<OpenInferenceModel> OpenInferenceModels::Find(absl::string_view fields, absl::string_view name,
                                                              absl::string_view version) {
-  ASSIGN_OR_RETURN(VersionReference reference, ParseModel(fields, name, version));
+  ASSIGN_OR_RETURN(const VersionReference reference, ParseModel(fields, name, version));
+  return Find(reference);
+}
+
+absl::StatusOr<OpenInferenceModel> OpenInferenceModels::Find(const VersionReference& reference) {
   const absl::StatusOr<int> number = registry_->ResolveNumber(reference);
   if (!number.ok()) return Unknown(number.status());
   const Key key(reference.name, *number);

@@ -31,7 +31,9 @@ class OpenInferenceModels {
  public:
   explicit OpenInferenceModels(registry::Registry* registry) : registry_(registry) {}
 
-  // Reads the database. Errors of ParseModel; NotFound, "Request for unknown model: ...".
+  // Reads the database. NotFound, "Request for unknown model: ...".
+  absl::StatusOr<OpenInferenceModel> Find(const VersionReference& reference);
+  // The same of ParseModel's reference, with its errors.
   absl::StatusOr<OpenInferenceModel> Find(absl::string_view fields, absl::string_view name, absl::string_view version);
 
  private:

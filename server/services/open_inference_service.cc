@@ -37,8 +37,8 @@ absl::Status OpenInferenceService::FillReady(const ::inference::ModelReadyReques
 
 absl::Status OpenInferenceService::FillMetadata(const ::inference::ModelMetadataRequest& request,
                                                 ::inference::ModelMetadataResponse& response) {
-  ASSIGN_OR_RETURN(const OpenInferenceModel model, models_.Find("", request.name(), request.version()));
   ASSIGN_OR_RETURN(const VersionReference asked, ParseModel("", request.name(), request.version()));
+  ASSIGN_OR_RETURN(const OpenInferenceModel model, models_.Find(asked));
   response.set_name(model.name);
   response.set_platform(kPlatform);
   if (asked.number || asked.alias) {
@@ -85,8 +85,8 @@ absl::Status OpenInferenceService::FillStatistics(const ::inference::ModelStatis
     for (auto& statistics : statistics_.OfAll("")) *response.add_model_stats() = std::move(statistics);
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const OpenInferenceModel model, models_.Find("", request.name(), request.version()));
   ASSIGN_OR_RETURN(const VersionReference asked, ParseModel("", request.name(), request.version()));
+  ASSIGN_OR_RETURN(const OpenInferenceModel model, models_.Find(asked));
   if (!asked.number && !asked.alias) {
     for (auto& statistics : statistics_.OfAll(model.name)) *response.add_model_stats() = std::move(statistics);
   }
