@@ -1,6 +1,7 @@
 #include "server/services/open_inference_infer.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -74,15 +75,19 @@ absl::StatusOr<TensorImages> ReadInput(const ModelInferRequest& request, int inp
   return ReadImages("inputs[0]", ViewOf(request), limits);
 }
 
+// nullopt where it is of another type or below 0.
+std::optional<uint64_t> IntegerOf(const InferParameter& parameter) {
+  if (parameter.parameter_choice_case() == InferParameter::kUint64Param) return parameter.uint64_param();
+  if (parameter.parameter_choice_case() != InferParameter::kInt64Param || parameter.int64_param() < 0) return {};
+  return static_cast<uint64_t>(parameter.int64_param());
+}
+
 // The k of the parameter "classification", 0 without it.
 absl::StatusOr<int64_t> ClassificationOf(const Parameters& parameters) {
   const auto found = parameters.find("classification");
   if (found == parameters.end()) return 0;
-  const InferParameter& value = found->second;
-  const bool is_unsigned = value.parameter_choice_case() == InferParameter::kUint64Param;
-  const int64_t k = is_unsigned ? static_cast<int64_t>(std::min<uint64_t>(value.uint64_param(), INT32_MAX))
-                                : value.int64_param();  // 0 for another type
-  if (k >= 1) return k;
+  const uint64_t k = IntegerOf(found->second).value_or(0);
+  if (k >= 1) return static_cast<int64_t>(std::min<uint64_t>(k, INT32_MAX));
   return InvalidField("outputs[0].parameters.classification", "must be an integer from 1: how many classes to answer");
 }
 
@@ -111,6 +116,17 @@ absl::StatusOr<absl::Time> ReadDeadline(const InferCall& call, absl::Time start)
     return InvalidField("parameters.timeout", "must be an int64 of microseconds, 0 for none");
   }
   return microseconds == 0 ? call.deadline : std::min(call.deadline, start + absl::Microseconds(microseconds));
+}
+
+// Triton's levels are a model's own; here there are two for all. Its default, 0, is what a caller who waits expects.
+absl::StatusOr<inference::Priority> ReadPriority(const Parameters& parameters) {
+  const auto found = parameters.find("priority");
+  if (found == parameters.end()) return inference::Priority::kInteractive;
+  const std::optional<uint64_t> level = IntegerOf(found->second);
+  if (level.has_value()) return *level <= 1 ? inference::Priority::kInteractive : inference::Priority::kBatch;
+  return InvalidField(
+      "parameters.priority",
+      "must be an integer: 1 is the highest and the default (0 or none), above are images that may wait");
 }
 
 // ---- the response ----
@@ -165,12 +181,14 @@ class Inferring {
     model_ = model;
     ASSIGN_OR_RETURN(listed_, ReadOutput(*call_.request, model_.classes));
     ASSIGN_OR_RETURN(const absl::Time deadline, ReadDeadline(call_, start_));
+    ASSIGN_OR_RETURN(const inference::Priority priority, ReadPriority(call_.request->parameters()));
     ASSIGN_OR_RETURN(TensorImages images, ReadInput(*call_.request, model_.input_size));
     std::vector<inference::ClassifyCall> calls(images.encoded.size() + images.pixels.size());
     for (size_t i = 0; i < calls.size(); ++i) {
       calls[i].model = model_.version();  // pinned: an alias that moves meanwhile does not mix versions
       calls[i].top_k = listed_ > 0 ? listed_ : model_.classes;
       calls[i].deadline = deadline;
+      calls[i].priority = priority;
       calls[i].cancellation = call_.cancellation;
       if (i < images.encoded.size()) {
         calls[i].image = std::string(images.encoded[i]);

@@ -121,6 +121,28 @@ TEST_F(OpenInferenceServiceTest, PixelsAreHandedOverAsTheyAre) {
   EXPECT_EQ(last.model, "models/animals/versions/2");
 }
 
+TEST_F(OpenInferenceServiceTest, PriorityAboveOneWaitsForTheOthers) {
+  ModelInferRequest request = Encoded("animals", {"photo"});
+  const auto priority_of = [&] {
+    EXPECT_OK(Infer(request));
+    return classifier_->LastCall().priority;
+  };
+  EXPECT_EQ(priority_of(), inference::Priority::kInteractive);
+  auto& priority = (*request.mutable_parameters())["priority"];
+  for (const uint64_t level : {0, 1}) {
+    priority.set_uint64_param(level);
+    EXPECT_EQ(priority_of(), inference::Priority::kInteractive) << level;
+  }
+  priority.set_uint64_param(2);
+  EXPECT_EQ(priority_of(), inference::Priority::kBatch);
+  priority.set_int64_param(2);  // of older clients
+  EXPECT_EQ(priority_of(), inference::Priority::kBatch);
+  priority.set_int64_param(-1);
+  EXPECT_THAT(Infer(request), StatusIs(kInvalid, HasSubstr("parameters.priority")));
+  priority.set_string_param("high");
+  EXPECT_THAT(Infer(request), StatusIs(kInvalid, HasSubstr("parameters.priority")));
+}
+
 TEST_F(OpenInferenceServiceTest, OneBadImageFailsTheRequestByItsNumber) {
   EXPECT_THAT(Infer(Encoded("animals", {"photo", "broken"})), StatusIs(kInvalid, HasSubstr("image 1: image: ")));
   const absl::Status full = Infer(Encoded("animals", {"full"})).status();
