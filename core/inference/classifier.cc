@@ -220,7 +220,7 @@ class ClassifierImpl : public Classifier {
   }
 
   void Forward(const Scheduler::Work& work) {
-    const std::vector<absl::StatusOr<Classification>> answers = RunForward(work.requests, *work.trunk, work.cores);
+    std::vector<absl::StatusOr<Classification>> answers = RunForward(work.requests, *work.trunk, work.cores);
     for (size_t i = 0; i < answers.size(); ++i) {
       Request& request = *work.requests[i];
       if (!answers[i].ok()) {
@@ -228,6 +228,7 @@ class ClassifierImpl : public Classifier {
         continue;
       }
       KeepResponse(request, *answers[i]);
+      answers[i]->forward_pass = work.forward_pass;
       Answer(request, WithTimes(*answers[i], request));
     }
   }

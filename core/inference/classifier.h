@@ -34,6 +34,7 @@ struct Classification {
   std::string model_version;            // "models/m/versions/3"
   std::vector<Prediction> predictions;  // most probable first
   PhaseTimes times;
+  int64_t forward_pass = 0;  // of the classifier's, from 1: images that rode together share it; 0: a kept response
 };
 
 inline constexpr int kDefaultTopK = 5;

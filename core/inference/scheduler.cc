@@ -97,6 +97,7 @@ bool Scheduler::TakeBatch(absl::Time now, absl::Time& next, Work& work) {
     work.requests = line->batcher.Take();
     for (const RequestPointer& request : work.requests) GiveToLane(request);
     work.trunk = work.requests.front()->trunk;
+    work.forward_pass = ++forward_passes_;
     // Alone in the house it may use every core; with others around each has one.
     work.cores = images_[0] + images_[1] == 1 ? engine::Cores::kAll : engine::Cores::kOne;
     lines_.splice(lines_.end(), lines_, line);

@@ -51,6 +51,7 @@ class Scheduler {
     std::vector<RequestPointer> requests;  // empty after Stop
     TrunkCache::Trunk trunk;               // null: decode
     engine::Cores cores = engine::Cores::kOne;
+    int64_t forward_pass = 0;  // its number, from 1
   };
   Work Next(Role role) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -96,9 +97,10 @@ class Scheduler {
   absl::CondVar decode_work_, forward_work_, earlier_deadline_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t next_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  int images_[2] ABSL_GUARDED_BY(mutex_) = {0, 0};     // admitted and not answered, by priority
-  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;          // of their encoded images
-  absl::Duration usual_work_ ABSL_GUARDED_BY(mutex_);  // of a lane on one image, lately; zero: not known yet
+  int64_t forward_passes_ ABSL_GUARDED_BY(mutex_) = 0;  // given out
+  int images_[2] ABSL_GUARDED_BY(mutex_) = {0, 0};      // admitted and not answered, by priority
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;           // of their encoded images
+  absl::Duration usual_work_ ABSL_GUARDED_BY(mutex_);   // of a lane on one image, lately; zero: not known yet
   batching::FairQueue<RequestPointer> decode_queue_ ABSL_GUARDED_BY(mutex_);
   std::list<Line> lines_ ABSL_GUARDED_BY(mutex_);                  // by turns; some are empty
   std::map<Key, RequestPointer> waiting_ ABSL_GUARDED_BY(mutex_);  // in whatever queue, and parked

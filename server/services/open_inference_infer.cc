@@ -209,8 +209,10 @@ class Inferring {
     response.set_id(call_.request->id());
     FillOutput(results, listed_, model_.classes, response);
     const inference::PhaseTimes phases = LongestPhases(results);
+    std::vector<int64_t> passes;
+    for (const auto& result : results) passes.push_back(result->forward_pass);
     const absl::Time end = absl::Now();
-    statistics_->Succeeded(model_.name, model_.number, static_cast<int>(results.size()),
+    statistics_->Succeeded(model_.name, model_.number, passes,
                            {.total = end - start_,
                             .queue = phases.queue,
                             .input = read_ - start_ + phases.decode,

@@ -1,6 +1,7 @@
 // How often each model version was asked through the Open Inference Protocol, and where the time went.
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <string>
 #include <utility>
@@ -24,7 +25,10 @@ class OpenInferenceStatistics {
   // Versions kept; the one whose last request is longest ago leaves first, with its counts.
   static constexpr size_t kMaxVersions = 4096;
 
-  void Succeeded(const std::string& model, int number, int images, const InferTimes& times) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `passes`: the forward pass of each image, 0 for one that needed none. Those that images share, of this request or
+  // another, are one execution of the model.
+  void Succeeded(const std::string& model, int number, const std::vector<int64_t>& passes, const InferTimes& times)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void Failed(const std::string& model, int number, absl::Duration total) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // All zero for a version that was not asked yet.
@@ -34,9 +38,16 @@ class OpenInferenceStatistics {
 
  private:
   using Key = std::pair<std::string, int>;  // model, number
-  using Entry = std::pair<Key, ::inference::ModelStatistics>;
+  struct Entry {
+    Key key;
+    ::inference::ModelStatistics statistics;
+    std::vector<int64_t> passes;  // the latest that are counted, sorted: who shares one is answered soon after it
+  };
+  static constexpr size_t kRememberedPasses = 512;
 
-  ::inference::ModelStatistics& Touch(const std::string& model, int number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether it is none of those counted already.
+  static bool CountPass(int64_t pass, std::vector<int64_t>& counted);
+  Entry& Touch(const std::string& model, int number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
   std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // asked last first

@@ -178,6 +178,8 @@ TEST_F(ClassifierTest, CachedResponsesAreOfTheSameVersionAndQuestion) {
   ASSERT_OK_AND_ASSIGN(const Classification cached, Classify({.model = "colours:1", .image = picture}));
   EXPECT_EQ(cached.predictions[0].label, "red");
   EXPECT_EQ(cached.times.forward, absl::ZeroDuration());
+  EXPECT_EQ(cached.forward_pass, 0);
+  EXPECT_GT(computed.forward_pass, 0);
   EXPECT_GT(computed.times.forward, absl::ZeroDuration());
   EXPECT_EQ(Classify({.model = "colours:2", .image = picture})->predictions[0].label, "blue");
   EXPECT_THAT(Classify({.model = "colours:1", .image = picture, .top_k = 1})->predictions, SizeIs(1));

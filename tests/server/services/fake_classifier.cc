@@ -31,6 +31,7 @@ absl::StatusOr<inference::Classification> FakeClassifier::Answer(const inference
   if (absl::StartsWith(call.image, "wide")) result.predictions = {{std::string(256 << 10, 'w'), 1, 0}};
   if (call.top_k == 1) result.predictions.pop_back();
   result.times = {absl::Milliseconds(2), absl::Milliseconds(1), absl::Milliseconds(5), absl::Milliseconds(8)};
+  result.forward_pass = 1;
   return result;
 }
 

@@ -5,7 +5,7 @@
 //   "full ..."    RetryLater(ResourceExhausted)
 //   "hold ..."    nothing until ReleaseHeld, then as for any other; RetryLater at once when there is no room
 //   "wide ..."    one label of 256 KiB
-//   any other     the labels "cat" (0.75) and "dog" (0.25), cut to top_k
+//   any other     the labels "cat" (0.75) and "dog" (0.25), cut to top_k; all of one forward pass
 // A model that the registry lacks is NotFound.
 #pragma once
 

@@ -121,6 +121,13 @@ TEST_F(OpenInferenceServiceTest, PixelsAreHandedOverAsTheyAre) {
   EXPECT_EQ(last.model, "models/animals/versions/2");
 }
 
+TEST_F(OpenInferenceServiceTest, ImagesOfOnePassAreOneExecution) {
+  ASSERT_OK(Infer(Encoded("animals", {"photo", "photo"})));
+  ASSERT_OK_AND_ASSIGN(const auto statistics, Statistics("2"));
+  EXPECT_EQ(statistics.inference_count(), 2);
+  EXPECT_EQ(statistics.execution_count(), 1);
+}
+
 TEST_F(OpenInferenceServiceTest, PriorityAboveOneWaitsForTheOthers) {
   ModelInferRequest request = Encoded("animals", {"photo"});
   const auto priority_of = [&] {

@@ -16,9 +16,9 @@ constexpr InferTimes kTimes = {.total = absl::Milliseconds(15),
 
 TEST(OpenInferenceStatisticsTest, CountsRequestsImagesAndTimes) {
   OpenInferenceStatistics statistics;
-  statistics.Succeeded("animals", 3, 4, kTimes);
-  statistics.Succeeded("animals", 3, 4, kTimes);
-  statistics.Succeeded("animals", 3, 1, kTimes);
+  statistics.Succeeded("animals", 3, {1, 2, 3, 4}, kTimes);
+  statistics.Succeeded("animals", 3, {5, 6, 7, 8}, kTimes);
+  statistics.Succeeded("animals", 3, {9}, kTimes);
   statistics.Failed("animals", 3, absl::Milliseconds(7));
   const auto one = statistics.Of("animals", 3);
   EXPECT_EQ(one.name(), "animals");
@@ -42,13 +42,26 @@ TEST(OpenInferenceStatisticsTest, CountsRequestsImagesAndTimes) {
   EXPECT_EQ(one.batch_stats(1).batch_size(), 1);
 }
 
+TEST(OpenInferenceStatisticsTest, SharedPassIsOneExecutionOfEachVersionInIt) {
+  OpenInferenceStatistics statistics;
+  statistics.Succeeded("animals", 3, {7, 7, 8}, kTimes);
+  statistics.Succeeded("animals", 3, {8, 7}, kTimes);
+  statistics.Succeeded("plants", 1, {8}, kTimes);
+  statistics.Succeeded("animals", 3, {0}, kTimes);  // kept from another time
+  EXPECT_EQ(statistics.Of("animals", 3).inference_count(), 6);
+  EXPECT_EQ(statistics.Of("animals", 3).execution_count(), 2);
+  EXPECT_EQ(statistics.Of("plants", 1).execution_count(), 1);
+  for (int64_t pass = 9; pass <= 2000; ++pass) statistics.Succeeded("animals", 3, {pass, pass}, kTimes);
+  EXPECT_EQ(statistics.Of("animals", 3).execution_count(), 1994);
+}
+
 TEST(OpenInferenceStatisticsTest, ListsWhatWasAsked) {
   OpenInferenceStatistics statistics;
   EXPECT_EQ(statistics.Of("animals", 1).inference_stats().success().count(), 0);
   EXPECT_TRUE(statistics.OfAll("").empty());
-  statistics.Succeeded("plants", 2, 1, kTimes);
-  statistics.Succeeded("animals", 10, 1, kTimes);
-  statistics.Succeeded("animals", 9, 1, kTimes);
+  statistics.Succeeded("plants", 2, {1}, kTimes);
+  statistics.Succeeded("animals", 10, {1}, kTimes);
+  statistics.Succeeded("animals", 9, {1}, kTimes);
   const auto all = statistics.OfAll("");
   ASSERT_THAT(all, SizeIs(3));
   EXPECT_EQ(all[0].version(), "9");
@@ -60,9 +73,9 @@ TEST(OpenInferenceStatisticsTest, ListsWhatWasAsked) {
 TEST(OpenInferenceStatisticsTest, TheLongestUnaskedLeaveFirst) {
   OpenInferenceStatistics statistics;
   constexpr int kMost = static_cast<int>(OpenInferenceStatistics::kMaxVersions);
-  for (int number = 1; number <= kMost; ++number) statistics.Succeeded("animals", number, 1, kTimes);
-  statistics.Succeeded("animals", 1, 1, kTimes);
-  statistics.Succeeded("animals", kMost + 1, 1, kTimes);
+  for (int number = 1; number <= kMost; ++number) statistics.Succeeded("animals", number, {1}, kTimes);
+  statistics.Succeeded("animals", 1, {1}, kTimes);
+  statistics.Succeeded("animals", kMost + 1, {1}, kTimes);
   EXPECT_THAT(statistics.OfAll(""), SizeIs(kMost));
   EXPECT_EQ(statistics.Of("animals", 1).inference_count(), 2);
   EXPECT_EQ(statistics.Of("animals", 2).inference_count(), 0);
