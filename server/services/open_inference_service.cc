@@ -28,11 +28,18 @@ absl::Status CheckOneRepository(const std::string& repository_name) {
 
 }  // namespace
 
-absl::Status OpenInferenceService::FillReady(const ::inference::ModelReadyRequest& request,
-                                             ::inference::ModelReadyResponse& response) {
-  const absl::Status found = models_.Find("", request.name(), request.version()).status();
-  response.set_ready(found.ok());
-  return absl::IsNotFound(found) || absl::IsInvalidArgument(found) ? absl::OkStatus() : found;
+void OpenInferenceService::AnswerReady(const ::inference::ModelReadyRequest& request,
+                                       ::inference::ModelReadyResponse& response, const rpc::Call& call) {
+  const absl::StatusOr<OpenInferenceModel> model = models_.Find("", request.name(), request.version());
+  if (!model.ok()) {
+    const bool is_an_answer = absl::IsNotFound(model.status()) || absl::IsInvalidArgument(model.status());
+    return call->Finish(is_an_answer ? absl::OkStatus() : model.status());
+  }
+  // A registered version may still lack its weights, or room for them: only a load shows that it can be served.
+  classifier_->Load(model->version(), [&response, call](const absl::Status& loaded) {
+    response.set_ready(loaded.ok());
+    call->Finish(absl::OkStatus());
+  });
 }
 
 absl::Status OpenInferenceService::FillMetadata(const ::inference::ModelMetadataRequest& request,
@@ -146,8 +153,9 @@ grpc::ServerUnaryReactor* OpenInferenceService::ServerReady(grpc::CallbackServer
 grpc::ServerUnaryReactor* OpenInferenceService::ModelReady(grpc::CallbackServerContext* context,
                                                            const ::inference::ModelReadyRequest* request,
                                                            ::inference::ModelReadyResponse* response) {
-  return rpc::Unary(gate_, context, Method("ModelReady"),
-                    [this, request, response] { return FillReady(*request, *response); });
+  return rpc::AsyncUnaryOnPool(gate_, context, Method("ModelReady"), [this, request, response](const rpc::Call& call) {
+    AnswerReady(*request, *response, call);
+  });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ServerMetadata(grpc::CallbackServerContext* context,

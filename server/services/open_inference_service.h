@@ -69,7 +69,8 @@ class OpenInferenceService final : public ::inference::GRPCInferenceService::Cal
                                                   ::inference::RepositoryModelUnloadResponse* response) override;
 
  private:
-  absl::Status FillReady(const ::inference::ModelReadyRequest& request, ::inference::ModelReadyResponse& response);
+  void AnswerReady(const ::inference::ModelReadyRequest& request, ::inference::ModelReadyResponse& response,
+                   const rpc::Call& call);
   absl::Status FillMetadata(const ::inference::ModelMetadataRequest& request,
                             ::inference::ModelMetadataResponse& response);
   absl::Status FillConfig(const ::inference::ModelConfigRequest& request, ::inference::ModelConfigResponse& response);

@@ -187,6 +187,12 @@ TEST_F(OpenInferenceServiceTest, ModelAndVersionSayWhichOne) {
   }
 }
 
+TEST_F(OpenInferenceServiceTest, AVersionThatCannotBeLoadedIsNotReady) {
+  EXPECT_TRUE(Ready("animals", "2"));
+  classifier_->FailLoads(absl::DataLossError("load mobilenet_v2 on cpu: damaged"));
+  EXPECT_FALSE(Ready("animals", "2"));
+}
+
 TEST_F(OpenInferenceServiceTest, ADeletedVersionIsUnknownAtOnce) {
   ModelInferRequest request = Encoded("animals", {"photo"});
   request.set_model_version("2");
