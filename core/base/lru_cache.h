@@ -5,9 +5,11 @@
 #include <list>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 
 namespace graft {
@@ -40,6 +42,28 @@ class LruCache {
     }
   }
 
+  std::vector<Value> Values() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    std::vector<Value> values;
+    for (const Entry& entry : entries_) values.push_back(entry.value);
+    return values;
+  }
+
+  // Takes out those whose key `is_meant` accepts.
+  std::vector<Value> Remove(absl::FunctionRef<bool(const Key&)> is_meant) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    std::vector<Value> removed;
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      const auto here = entry++;
+      if (!is_meant(here->key)) continue;
+      removed.push_back(std::move(here->value));
+      bytes_ -= here->bytes;
+      index_.erase(here->key);
+      entries_.erase(here);
+    }
+    return removed;
+  }
+
  private:
   struct Entry {
     Key key;
@@ -48,7 +72,7 @@ class LruCache {
   };
 
   const int64_t max_bytes_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // most recently used first
   absl::flat_hash_map<Key, typename std::list<Entry>::iterator> index_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

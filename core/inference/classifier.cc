@@ -1,5 +1,6 @@
 #include "core/inference/classifier.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -113,6 +114,18 @@ class ClassifierImpl : public Classifier {
     if (!head.ok()) return done(head.status());
     const auto finish = [done](const absl::StatusOr<TrunkCache::Trunk>& trunk) { done(trunk.status()); };
     if (trunks_->GetOrWait(TrunkOf(**head), finish) != nullptr) done(absl::OkStatus());
+  }
+
+  absl::Status Unload(const std::string& model) override {
+    ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("model", "models", model));
+    ASSIGN_OR_RETURN(const auto leaving, heads_.Remove(reference));
+    const auto staying = heads_.All();
+    for (const auto& head : leaving) {
+      const TrunkName trunk = TrunkOf(*head);
+      const auto is_on_it = [&](const auto& other) { return TrunkOf(*other) == trunk; };
+      if (std::none_of(staying.begin(), staying.end(), is_on_it)) trunks_->Remove(trunk);
+    }
+    return absl::OkStatus();
   }
 
   int loaded_trunks() const override { return trunks_->loaded(); }

@@ -89,6 +89,11 @@ class Classifier {
   // file on this thread; `done` is called on it or on a classifier thread.
   virtual void Load(const std::string& model, std::function<void(absl::Status)> done) = 0;
 
+  // Lets go of the head of the version that `model` names, or of all of the model's, and of trunks that no other head
+  // in memory needs and no "production" version is on. What is under way keeps its own; the next call loads again.
+  // Reads the database on this thread.
+  virtual absl::Status Unload(const std::string& model) = 0;
+
   virtual int loaded_trunks() const = 0;
 };
 

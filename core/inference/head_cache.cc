@@ -1,5 +1,7 @@
 #include "core/inference/head_cache.h"
 
+#include <optional>
+
 #include "core/base/status_macros.h"
 
 namespace graft::inference {
@@ -25,6 +27,16 @@ absl::StatusOr<std::shared_ptr<const LoadedHead>> HeadCache::GetVersion(const st
   ASSIGN_OR_RETURN(std::shared_ptr<const LoadedHead> head, LoadHead(version));
   heads_.Put(key, head, head->bytes());
   return head;
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<const LoadedHead>>> HeadCache::Remove(const VersionReference& reference) {
+  std::optional<int> number;
+  if (reference.number || reference.alias) {
+    ASSIGN_OR_RETURN(number, registry_->ResolveNumber(reference));
+  }
+  return heads_.Remove([&](const std::pair<std::string, int>& key) {
+    return key.first == reference.name && (!number || key.second == *number);
+  });
 }
 
 }  // namespace graft::inference

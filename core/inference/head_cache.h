@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/base/lru_cache.h"
@@ -20,6 +21,10 @@ class HeadCache {
   // Asks the database which version the reference names now, so that a promoted one is seen at once and a deleted one
   // is not; reads the files on first use.
   absl::StatusOr<std::shared_ptr<const LoadedHead>> Get(const VersionReference& reference);
+
+  // Takes out a model's heads, or the one that the reference names.
+  absl::StatusOr<std::vector<std::shared_ptr<const LoadedHead>>> Remove(const VersionReference& reference);
+  std::vector<std::shared_ptr<const LoadedHead>> All() const { return heads_.Values(); }
 
  private:
   absl::StatusOr<std::shared_ptr<const LoadedHead>> GetVersion(const std::string& model, int number);

@@ -87,17 +87,25 @@ absl::StatusOr<TrunkCache::Trunk> TrunkCache::CreateTrunk(const TrunkName& name)
   return WithContext(trunk.status(), absl::StrCat("load ", name.backbone, " on ", options_.target.device));
 }
 
+void TrunkCache::Remove(const TrunkName& name) {
+  RemoveUnlessPinned(Key(name.sha256, name.precision));
+}
+
 void TrunkCache::MakeRoom(const Key& kept) {
   for (const Key& key : ByLastUse()) {
     if (!IsFull()) return;
-    if (key == kept || (options_.is_pinned && options_.is_pinned(key.first))) continue;
-    Trunk leaving;  // freed after the lock
-    absl::MutexLock lock(&mutex_);
-    const auto entry = entries_.find(key);
-    if (entry == entries_.end() || entry->second.trunk == nullptr) continue;
-    leaving.swap(entry->second.trunk);
-    entries_.erase(entry);
+    if (key != kept) RemoveUnlessPinned(key);
   }
+}
+
+void TrunkCache::RemoveUnlessPinned(const Key& key) {
+  if (options_.is_pinned && options_.is_pinned(key.first)) return;
+  Trunk leaving;  // freed after the lock
+  absl::MutexLock lock(&mutex_);
+  const auto entry = entries_.find(key);
+  if (entry == entries_.end() || entry->second.trunk == nullptr) return;
+  leaving.swap(entry->second.trunk);
+  entries_.erase(entry);
 }
 
 std::vector<TrunkCache::Key> TrunkCache::ByLastUse() const {

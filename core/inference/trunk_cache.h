@@ -21,6 +21,8 @@ namespace graft::inference {
 struct TrunkName {
   std::string backbone, sha256;
   engine::Precision precision = engine::Precision::kF32;
+
+  bool operator==(const TrunkName&) const = default;
 };
 
 struct TrunkCacheOptions {
@@ -28,7 +30,8 @@ struct TrunkCacheOptions {
   engine::EngineTarget target;  // its precision is the trunk's
   EngineFactory create_engine;
   int64_t max_bytes = 0;
-  std::function<bool(const std::string& sha256)> is_pinned;  // asked on the loading thread; may read the database
+  // Asked on the loading thread and in Remove; may read the database.
+  std::function<bool(const std::string& sha256)> is_pinned;
 };
 
 // Loads and warms up on its own thread, each trunk once however many ask for it. Past max_bytes the least recently used
@@ -46,6 +49,9 @@ class TrunkCache {
   // The trunk if it is loaded. Otherwise null, and `waiter` is called once from the loading thread, without a lock.
   Trunk GetOrWait(const TrunkName& name, Waiter waiter) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Lets go of a loaded trunk unless it is pinned.
+  void Remove(const TrunkName& name) ABSL_LOCKS_EXCLUDED(mutex_);
+
   int loaded() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -59,6 +65,7 @@ class TrunkCache {
   void Load(const TrunkName& name) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Trunk> CreateTrunk(const TrunkName& name) const;
   void MakeRoom(const Key& kept) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RemoveUnlessPinned(const Key& key) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<Key> ByLastUse() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool IsFull() const ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -129,12 +129,20 @@ absl::Status OpenInferenceService::StartLoad(const ::inference::RepositoryModelL
   return absl::OkStatus();
 }
 
-absl::Status OpenInferenceService::RefuseUnload(const ::inference::RepositoryModelUnloadRequest& request) {
+absl::Status OpenInferenceService::Unload(const ::inference::RepositoryModelUnloadRequest& request) {
   RETURN_IF_ERROR(CheckOneRepository(request.repository_name()));
-  ASSIGN_OR_RETURN(const OpenInferenceModel model, models_.Find("model_", request.model_name(), ""));
-  return PreconditionFailed(model.version(),
-                            "a published version stays ready and is loaded on demand; what is least recently used "
-                            "leaves memory by itself. Delete the version to end its service");
+  ASSIGN_OR_RETURN(const VersionReference asked, ParseModel("model_", request.model_name(), ""));
+  ASSIGN_OR_RETURN(const OpenInferenceModel model, models_.Find(asked));
+  const bool all = !asked.number && !asked.alias;
+  const absl::StatusOr<int> production =
+      registry_->ResolveNumber({.name = model.name, .number = {}, .alias = registry::kProductionAlias});
+  if (!production.ok() && !absl::IsNotFound(production.status())) return production.status();
+  if (production.ok() && (all || *production == model.number)) {
+    return PreconditionFailed(VersionName("models", model.name, *production),
+                              "the alias production points to it, so it stays loaded: unload other versions by their "
+                              "number, or move the alias first");
+  }
+  return classifier_->Unload(all ? model.name : model.version());
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ServerLive(grpc::CallbackServerContext* context,
@@ -229,8 +237,7 @@ grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelLoad(
 grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelUnload(
     grpc::CallbackServerContext* context, const ::inference::RepositoryModelUnloadRequest* request,
     ::inference::RepositoryModelUnloadResponse* /*response*/) {
-  return rpc::Unary(gate_, context, Method("RepositoryModelUnload"),
-                    [this, request] { return RefuseUnload(*request); });
+  return rpc::Unary(gate_, context, Method("RepositoryModelUnload"), [this, request] { return Unload(*request); });
 }
 
 }  // namespace graft::services

@@ -79,7 +79,7 @@ class OpenInferenceService final : public ::inference::GRPCInferenceService::Cal
   absl::Status FillIndex(const ::inference::RepositoryIndexRequest& request,
                          ::inference::RepositoryIndexResponse& response);
   absl::Status StartLoad(const ::inference::RepositoryModelLoadRequest& request, const rpc::Call& call);
-  absl::Status RefuseUnload(const ::inference::RepositoryModelUnloadRequest& request);
+  absl::Status Unload(const ::inference::RepositoryModelUnloadRequest& request);
 
   rpc::Gate* const gate_;
   inference::Classifier* const classifier_;

@@ -147,6 +147,29 @@ TEST_F(ClassifierTest, LoadBringsHeadAndTrunk) {
   EXPECT_EQ(engines_created_, 1);
 }
 
+TEST_F(ClassifierTest, UnloadFreesWhatNoOtherNeeds) {
+  Publish("one");
+  Publish("one");
+  Publish("other");
+  Publish("large", 0, "resnet50_v2");
+  Start();
+  const auto classify = [&](const char* model) { EXPECT_OK(Classify({.model = model, .image = Picture(255, 0, 0)})); };
+  for (const char* model : {"one:1", "one:2", "other", "large"}) classify(model);
+  EXPECT_OK(classifier_->Unload("large"));
+  EXPECT_EQ(classifier_->loaded_trunks(), 1);
+  EXPECT_OK(classifier_->Unload("one"));
+  EXPECT_EQ(classifier_->loaded_trunks(), 1) << "the other model needs it";
+  EXPECT_OK(classifier_->Unload("other:1"));
+  EXPECT_EQ(classifier_->loaded_trunks(), 0);
+  EXPECT_OK(classifier_->Unload("other")) << "nothing is loaded";
+  EXPECT_THAT(classifier_->Unload("other:2"), StatusIs(absl::StatusCode::kNotFound));
+  classify("large");
+  EXPECT_EQ(engines_created_, 3) << "it is loaded again on use";
+  ASSERT_OK(registry_->SetAlias({.name = "large", .number = 1}, "production"));
+  EXPECT_OK(classifier_->Unload("large"));
+  EXPECT_EQ(classifier_->loaded_trunks(), 1) << "production's trunk stays";
+}
+
 TEST_F(ClassifierTest, LeastRecentlyUsedTrunkLeavesUnlessInProduction) {
   options_.max_trunk_bytes = kEngineBytes;
   Publish("first", 0, "mobilenet_v2");

@@ -77,8 +77,9 @@ def test_repository_is_indexed_and_loads(client):
     code, text = refusal(lambda: client.load_model(MODEL, config="{}"))
     assert code == "StatusCode.INVALID_ARGUMENT" and "parameters" in text
     code, text = refusal(lambda: client.unload_model(MODEL))
-    assert code == "StatusCode.FAILED_PRECONDITION" and "on demand" in text
-    assert client.is_model_ready(MODEL)
+    assert code == "StatusCode.FAILED_PRECONDITION" and "production" in text
+    client.unload_model(MODEL + ":2")
+    assert client.is_model_ready(MODEL, "2")
 
 
 def test_unknown_models_have_tritons_text(client):

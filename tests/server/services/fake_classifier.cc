@@ -79,6 +79,17 @@ void FakeClassifier::FailLoads(absl::Status status) {
   load_failure_ = std::move(status);
 }
 
+absl::Status FakeClassifier::Unload(const std::string& model) {
+  absl::MutexLock lock(&mutex_);
+  unloaded_.push_back(model);
+  return absl::OkStatus();
+}
+
+std::vector<std::string> FakeClassifier::unloaded() const {
+  absl::MutexLock lock(&mutex_);
+  return unloaded_;
+}
+
 inference::ClassifyCall FakeClassifier::LastCall() const {
   absl::MutexLock lock(&mutex_);
   return last_;

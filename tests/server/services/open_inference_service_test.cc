@@ -208,6 +208,24 @@ TEST_F(OpenInferenceServiceTest, ADeletedVersionIsUnknownAtOnce) {
   EXPECT_EQ(index.models(0).version(), "1");
 }
 
+TEST_F(OpenInferenceServiceTest, UnloadsAllButProduction) {
+  const auto unload = [&](const std::string& model) {
+    ::inference::RepositoryModelUnloadRequest request;
+    request.set_model_name(model);
+    (*request.mutable_parameters())["unload_dependents"].set_bool_param(false);  // as tritonclient does
+    ::inference::RepositoryModelUnloadResponse response;
+    return Call(&Stub::RepositoryModelUnload, *stub_, request, &response);
+  };
+  for (const char* model : {"animals", "animals:1", "animals@production"}) {
+    EXPECT_THAT(unload(model), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("alias production"))) << model;
+  }
+  EXPECT_THAT(unload("plants"), StatusIs(kNotFound, HasSubstr("Request for unknown model")));
+  EXPECT_OK(unload("animals:2"));
+  PublishModel("plants");
+  EXPECT_OK(unload("plants"));
+  EXPECT_THAT(classifier_->unloaded(), ElementsAre("models/animals/versions/2", "plants"));
+}
+
 TEST_F(OpenInferenceServiceTest, WhileDrainingItIsLiveAndNotReady) {
   ThreadPool requests("request", 1, 8);
   rpc::Gate gate(&requests, nullptr);
