@@ -35,6 +35,20 @@ double Ratio(int part, int whole) {
 
 }  // namespace
 
+std::vector<int> TopClasses(absl::Span<const float> probabilities, int classes) {
+  std::vector<int> top;
+  for (size_t start = 0; start < probabilities.size(); start += classes) {
+    top.push_back(MostProbable(probabilities.subspan(start, classes)));
+  }
+  return top;
+}
+
+double Agreement(absl::Span<const int> first, absl::Span<const int> second) {
+  int same = 0;
+  for (size_t i = 0; i < first.size(); ++i) same += first[i] == second[i] ? 1 : 0;
+  return first.empty() ? 1 : Ratio(same, static_cast<int>(first.size()));
+}
+
 void Softmax(absl::Span<float> logits, int classes) {
   for (size_t start = 0; start < logits.size(); start += classes) SoftmaxRow(logits.subspan(start, classes));
 }

@@ -15,6 +15,12 @@ struct Metrics {
   std::vector<int> confusion;             // row-major [actual, predicted]
 };
 
+// The most probable class of each row of [rows, classes].
+std::vector<int> TopClasses(absl::Span<const float> probabilities, int classes);
+
+// Share of rows with the same class in both; 1 where there are none. Equal sizes.
+double Agreement(absl::Span<const int> first, absl::Span<const int> second);
+
 // Row-wise softmax in place: [rows, classes].
 void Softmax(absl::Span<float> logits, int classes);
 

@@ -72,21 +72,6 @@ absl::StatusOr<Size> SizeOf(Format format, absl::string_view bytes) {
   return absl::InternalError("unknown image format");
 }
 
-absl::StatusOr<Decoded> Decode(Format format, absl::string_view bytes, const DecodeLimits& limits,
-                               const MinimumSize& minimum) {
-  switch (format) {
-    case Format::kJpeg:
-      return DecodeJpeg(bytes, limits, minimum);
-    case Format::kPng:
-      return DecodePng(bytes, limits);
-    case Format::kWebp:
-      return DecodeWebp(bytes, limits);
-    case Format::kBmp:
-      return DecodeBmp(bytes, limits);
-  }
-  return absl::InternalError("unknown image format");
-}
-
 absl::StatusOr<Format> CheckFormat(absl::string_view bytes, const DecodeLimits& limits) {
   if (bytes.empty()) return BadImage("empty: no bytes were sent");
   if (static_cast<int64_t>(bytes.size()) > limits.max_bytes) {
@@ -139,10 +124,24 @@ absl::StatusOr<Header> ReadHeader(absl::string_view bytes, const DecodeLimits& l
   return Header{.format = format, .height = static_cast<int>(size.height), .width = static_cast<int>(size.width)};
 }
 
-absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits, const MinimumSize& minimum) {
+absl::StatusOr<Decoded> DecodeStored(absl::string_view bytes, const DecodeLimits& limits, const MinimumSize& minimum) {
+  ASSIGN_OR_RETURN(const Format format, CheckFormat(bytes, limits));
+  switch (format) {
+    case Format::kJpeg:
+      return DecodeJpeg(bytes, limits, minimum);
+    case Format::kPng:
+      return DecodePng(bytes, limits);
+    case Format::kWebp:
+      return DecodeWebp(bytes, limits);
+    case Format::kBmp:
+      return DecodeBmp(bytes, limits);
+  }
+  return absl::InternalError("unknown image format");
+}
+
+absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits) {
   return StatusFromThrow(absl::StatusCode::kInvalidArgument, "decode image", [&]() -> absl::StatusOr<Image> {
-    ASSIGN_OR_RETURN(const Format format, CheckFormat(bytes, limits));
-    ASSIGN_OR_RETURN(Decoded decoded, Decode(format, bytes, limits, minimum));
+    ASSIGN_OR_RETURN(Decoded decoded, DecodeStored(bytes, limits, {}));
     return Upright(std::move(decoded.image), decoded.orientation);
   });
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -38,13 +37,7 @@ struct Header {
 // nothing of the image's size. InvalidArgument otherwise, saying what it looks like (GIF, TIFF, ...) and what to do.
 absl::StatusOr<Header> ReadHeader(absl::string_view bytes, const DecodeLimits& limits);
 
-// How small a decode may leave a picture: a target size, upright. By default no reduction will do.
-struct MinimumSize {
-  int height = std::numeric_limits<int>::max();
-  int width = std::numeric_limits<int>::max();
-};
-
-// Decodes to RGB, with what tf.io.decode_image(channels=3) gives (training and serving follow Keras): alpha and
+// Full decode to RGB, with what tf.io.decode_image(channels=3) gives (training and serving follow Keras): alpha and
 // transparent colours are dropped, not composed on a background; 16 bits keep their high byte; grey and palette are
 // expanded; colour profiles and gamma are ignored. Unlike TensorFlow, EXIF orientation is applied (bad EXIF counts as
 // none), CMYK and YCCK are converted, and an animation gives its first frame, black around it where it is smaller.
@@ -53,10 +46,6 @@ struct MinimumSize {
 // libjpeg-turbo (accurate integer DCT; only warnings that cost no pixel pass), the rest through cv::imdecode after our
 // own walk over the file's structure. Holds at most about 15 bytes per pixel. Thread-safe; sets OpenCV's thread count
 // to 1 and its log level to silent, once per process.
-//
-// A JPEG comes out at the least of 1/8, 1/4, 1/2 (sides rounded up) that is not below `minimum` in either direction,
-// reduced in the DCT, or else full-size: a fraction of the time and memory, and an average where a resize without
-// antialias would pick single pixels. The limits are on the full size. Other formats are always full-size.
-absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits, const MinimumSize& minimum = {});
+absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits);
 
 }  // namespace graft::image

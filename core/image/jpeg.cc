@@ -168,12 +168,13 @@ MinimumSize Stored(const MinimumSize& minimum, int orientation) {
 }
 
 // libjpeg-turbo's fast ones: its other eighths have no SIMD.
-unsigned ReductionOf(const Size& size, const MinimumSize& minimum) {
+int ReductionOf(const Size& size, const MinimumSize& minimum) {
   for (const int reduction : {8, 4, 2}) {
-    const auto reduced = [&](int64_t side) { return (side + reduction - 1) / reduction; };
-    if (reduced(size.height) >= minimum.height && reduced(size.width) >= minimum.width) {
-      return static_cast<unsigned>(reduction);
-    }
+    const int64_t halves = reduction > 2 ? 3 : 2;  // of the minimum
+    const auto leaves = [&](int64_t side, int64_t least) {
+      return (side + reduction - 1) / reduction * 2 >= least * halves;
+    };
+    if (leaves(size.height, minimum.height) && leaves(size.width, minimum.width)) return reduction;
   }
   return 1;
 }
@@ -194,12 +195,15 @@ absl::StatusOr<Decoded> DecodeJpeg(absl::string_view bytes, const DecodeLimits& 
   session.jpeg.mem->max_memory_to_use = limits.max_pixels * 8 + (16 << 20);
   session.max_scans = limits.max_jpeg_scans;
   const int orientation = OrientationIn(session);
-  if (!TryStart(session, ReductionOf(SizeOf(session), Stored(minimum, orientation)))) return Damaged(session);
+  const int reduction = ReductionOf(SizeOf(session), Stored(minimum, orientation));
+  if (!TryStart(session, static_cast<unsigned>(reduction))) return Damaged(session);
   const size_t height = session.jpeg.output_height, width = session.jpeg.output_width;
   Decoded decoded{.image = {.height = static_cast<int>(height),
                             .width = static_cast<int>(width),
                             .pixels = std::vector<uint8_t>(height * width * 3)},
-                  .orientation = orientation};
+                  .orientation = orientation,
+                  .reduction = reduction,
+                  .full = SizeOf(session)};
   std::vector<uint8_t> cmyk_row(IsCmyk(session) ? width * 4 : 0);
   if (!TryDecode(session, cmyk_row.data(), decoded.image.pixels.data())) return Damaged(session);
   return decoded;

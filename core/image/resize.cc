@@ -1,6 +1,7 @@
 #include "core/image/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -9,36 +10,73 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/attributes.h"
+
 namespace graft::image {
 namespace {
 
 constexpr size_t kChannels = 3;
+constexpr size_t kLanes = 4;
+constexpr size_t kStep = 2 * kLanes;  // output values at a time
+constexpr float kSharpening = 0.15f;
 
-// One output row or column: which two source rows or columns it lies between, and how near the second.
+// One output row or column: the source rows or columns that it is made of, first to last, and how much of each.
+template <size_t kTaps>
 struct Tap {
-  size_t first;  // offset in the source, in units of the caller
-  size_t second;
-  float weight;  // of the second
+  std::array<size_t, kTaps> at;
+  std::array<float, kTaps> weights;
 };
 
-// Half-pixel centres, edges repeated. Source: tf.image.resize's compute_interpolation_weights; positions in double,
-// because float's rounding of a position near 1,000 is worth a hundredth of a grey level.
-std::vector<Tap> TapsOf(int source, int target, size_t unit) {
-  std::vector<Tap> taps(static_cast<size_t>(target));
-  const double scale = static_cast<double>(source) / target;
+// Between two neighbours.
+void SetWeights(float second, std::array<float, 2>& weights) {
+  weights = {1 - second, second};
+}
+
+// The same between neighbours that are sharpened by theirs.
+void SetWeights(float second, std::array<float, 4>& weights) {
+  constexpr float kSide = kSharpening, kMiddle = 1 + 2 * kSharpening;
+  const float first = 1 - second;
+  weights = {-kSide * first, kMiddle * first - kSide * second, kMiddle * second - kSide * first, -kSide * second};
+}
+
+// `extent` source rows or columns, of which the grid has `count`, become `target`. Half-pixel centres, edges repeated.
+// Source: tf.image.resize's compute_interpolation_weights; positions in double, because float's rounding of a position
+// near 1,000 is worth a hundredth of a grey level.
+template <size_t kTaps>
+std::vector<Tap<kTaps>> TapsOf(double extent, int count, int target) {
+  std::vector<Tap<kTaps>> taps(static_cast<size_t>(target));
+  const double scale = extent / target;
   for (int i = 0; i < target; ++i) {
     const double position = (i + 0.5) * scale - 0.5;
     const double below = std::floor(position);
-    const int first = std::clamp(static_cast<int>(below), 0, source - 1);
-    const int second = std::clamp(static_cast<int>(below) + 1, 0, source - 1);
-    taps[static_cast<size_t>(i)] = {static_cast<size_t>(first) * unit, static_cast<size_t>(second) * unit,
-                                    static_cast<float>(position - below)};
+    Tap<kTaps>& tap = taps[static_cast<size_t>(i)];
+    SetWeights(static_cast<float>(position - below), tap.weights);
+    int at = static_cast<int>(below) + 1 - static_cast<int>(kTaps / 2);
+    for (size_t& source : tap.at) source = static_cast<size_t>(std::clamp(at++, 0, count - 1));
   }
   return taps;
 }
 
-cv::v_float32x4 Mix(const cv::v_float32x4& first, const cv::v_float32x4& second, const cv::v_float32x4& weight) {
-  return first + (second - first) * weight;
+template <size_t kTaps>
+using Vectors = std::array<cv::v_float32x4, kTaps>;
+
+Vectors<2> Spread(const std::array<float, 2>& weights) {
+  return {cv::v_setall_f32(weights[0]), cv::v_setall_f32(weights[1])};
+}
+Vectors<4> Spread(const std::array<float, 4>& weights) {
+  return {cv::v_setall_f32(weights[0]), cv::v_setall_f32(weights[1]), cv::v_setall_f32(weights[2]),
+          cv::v_setall_f32(weights[3])};
+}
+
+// load(i) is the i-th tap's value. Written out, because these loops are most of a resize and would stay loops.
+template <typename Load>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline cv::v_float32x4 Mix(const Vectors<2>& weights, Load load) {
+  const cv::v_float32x4 first = load(0);
+  return first + (load(1) - first) * weights[1];
+}
+template <typename Load>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline cv::v_float32x4 Mix(const Vectors<4>& weights, Load load) {
+  return (load(0) * weights[0] + load(1) * weights[1]) + (load(2) * weights[2] + load(3) * weights[3]);
 }
 
 // Reads one byte past the pixel. The copy is free, and OpenCV loads its four bytes as an aligned int.
@@ -48,80 +86,90 @@ cv::v_float32x4 PixelAt(const uint8_t* pixel) {
   return cv::v_cvt_f32(cv::v_reinterpret_as_s32(cv::v_load_expand_q(bytes)));
 }
 
-// Source rows stretched to the target's width, each only once while rows are asked for from top to bottom.
+// Source rows stretched to the target's width, each only once while they are asked for from top to bottom.
+template <size_t kTaps>
 class StretchedRows {
  public:
-  StretchedRows(const Image& image, int width)
+  StretchedRows(const Image& image, double extent, int width)
       : image_(image),
         row_bytes_(static_cast<size_t>(image.width) * kChannels),
-        columns_(TapsOf(image.width, width, kChannels)),
+        columns_(TapsOf<kTaps>(extent, image.width, width)),
         last_row_(image.pixels.end() - static_cast<std::ptrdiff_t>(row_bytes_), image.pixels.end()) {
     last_row_.push_back(0);
-    for (Row& row : rows_) row.values.resize(columns_.size() * kChannels + 1);
+    for (Row& row : rows_) row.values.resize(columns_.size() * kChannels + kStep);
   }
 
-  // [width * 3]; both stay valid until the next call.
-  std::pair<const float*, const float*> Get(size_t first, size_t second) {
-    if (rows_[1].source == first) std::swap(rows_[0], rows_[1]);
-    return {Stretch(first, rows_[0]), Stretch(second, rows_[1])};
+  // [width * 3] and a step; valid until kTaps other rows were asked for.
+  const float* Get(size_t source) {
+    Row& row = rows_[source % kTaps];
+    if (std::exchange(row.source, source) != source) Stretch(source, row.values.data());
+    return row.values.data();
   }
 
  private:
   struct Row {
     size_t source = std::numeric_limits<size_t>::max();
-    std::vector<float> values;  // and room for the fourth lane of the last pixel
+    std::vector<float> values;
   };
 
-  const float* Stretch(size_t source, Row& row) const {
-    if (std::exchange(row.source, source) == source) return row.values.data();
+  void Stretch(size_t source, float* target) const {
     const bool last = source + 1 == static_cast<size_t>(image_.height);
     const uint8_t* pixels = last ? last_row_.data() : image_.pixels.data() + source * row_bytes_;
-    float* target = row.values.data();
-    for (const Tap& column : columns_) {
-      const cv::v_float32x4 mixed =
-          Mix(PixelAt(pixels + column.first), PixelAt(pixels + column.second), cv::v_setall_f32(column.weight));
-      cv::v_store(target, mixed);  // the fourth lane is the next pixel's to overwrite
+    for (const Tap<kTaps>& column : columns_) {
+      const auto load = [&](size_t i) { return PixelAt(pixels + column.at[i] * kChannels); };
+      cv::v_store(target, Mix(Spread(column.weights), load));  // the fourth lane is the next pixel's to overwrite
       target += kChannels;
     }
-    return row.values.data();
   }
 
   const Image& image_;
   const size_t row_bytes_;
-  const std::vector<Tap> columns_;
+  const std::vector<Tap<kTaps>> columns_;
   std::vector<uint8_t> last_row_;  // with a byte after it, which the picture's own last row lacks
-  Row rows_[2];
+  std::array<Row, kTaps> rows_;
 };
 
-// Half up: the values are in 0..255.
-cv::v_int32x4 Rounded(const float* first, const float* second, const cv::v_float32x4& weight) {
-  return cv::v_trunc(Mix(cv::v_load(first), cv::v_load(second), weight) + cv::v_setall_f32(0.5f));
+// Half up.
+template <size_t kTaps>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline cv::v_int32x4 Rounded(const std::array<const float*, kTaps>& rows,
+                                                          const Vectors<kTaps>& weights, size_t at) {
+  const cv::v_float32x4 mixed = Mix(weights, [&](size_t i) { return cv::v_load(rows[i] + at); });
+  return cv::v_trunc(mixed + cv::v_setall_f32(0.5f));
 }
 
-void MixRows(const float* first, const float* second, float weight, size_t count, uint8_t* target) {
-  const cv::v_float32x4 weights = cv::v_setall_f32(weight);
-  size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    cv::v_pack_u_store(target + i, cv::v_pack(Rounded(first + i, second + i, weights),
-                                              Rounded(first + i + 4, second + i + 4, weights)));
+// Cut to 0..255. Writes whole steps.
+template <size_t kTaps>
+void MixRows(const std::array<const float*, kTaps>& rows, const Vectors<kTaps>& weights, size_t count,
+             uint8_t* target) {
+  for (size_t at = 0; at < count; at += kStep) {
+    cv::v_pack_u_store(target + at,
+                       cv::v_pack(Rounded<kTaps>(rows, weights, at), Rounded<kTaps>(rows, weights, at + kLanes)));
   }
-  for (; i < count; ++i) {
-    target[i] = static_cast<uint8_t>(first[i] + (second[i] - first[i]) * weight +
-                                     0.5f);  // NOLINT(bugprone-incorrect-roundings)
+}
+
+template <size_t kTaps>
+void Resize(const Image& image, double full_height, double full_width, int height, int width, absl::Span<uint8_t> out) {
+  StretchedRows<kTaps> stretched(image, full_width, width);
+  const size_t row_bytes = static_cast<size_t>(width) * kChannels;
+  std::vector<uint8_t> mixed(row_bytes + kStep);
+  uint8_t* target = out.data();
+  for (const Tap<kTaps>& tap : TapsOf<kTaps>(full_height, image.height, height)) {
+    std::array<const float*, kTaps> rows;
+    for (size_t i = 0; i < kTaps; ++i) rows[i] = stretched.Get(tap.at[i]);
+    MixRows<kTaps>(rows, Spread(tap.weights), row_bytes, mixed.data());
+    std::memcpy(target, mixed.data(), row_bytes);
+    target += row_bytes;
   }
 }
 
 }  // namespace
 
 void ResizeBilinear(const Image& image, int height, int width, absl::Span<uint8_t> out) {
-  StretchedRows rows(image, width);
-  const size_t row_values = static_cast<size_t>(width) * kChannels;
-  uint8_t* target = out.data();
-  for (const Tap& tap : TapsOf(image.height, height, 1)) {
-    const auto [first, second] = rows.Get(tap.first, tap.second);
-    MixRows(first, second, tap.weight, row_values, target);
-    target += row_values;
-  }
+  Resize<2>(image, image.height, image.width, height, width, out);
+}
+
+void ResizeReduced(const ReducedImage& reduced, int height, int width, absl::Span<uint8_t> out) {
+  Resize<4>(reduced.image, reduced.height, reduced.width, height, width, out);
 }
 
 }  // namespace graft::image

@@ -13,4 +13,18 @@ namespace graft::image {
 // within 0.51 grey levels. `out` has height * width * 3 bytes. Deterministic, thread-safe, single-threaded.
 void ResizeBilinear(const Image& image, int height, int width, absl::Span<uint8_t> out);
 
+// A picture that was reduced while it was decoded: each pixel is the mean of a square of the full picture's.
+struct ReducedImage {
+  Image image;
+  // The full picture's sides in pixels of this one; its last row and column may stand for less than a whole square.
+  double height = 0, width = 0;
+};
+
+// As near to ResizeBilinear of the full picture as the reduced one allows. That takes single points of the full
+// picture; here the averaging of the reduction, and the second one of interpolating between averages, are undone by a
+// sharpening of [-0.15, 1.3, -0.15] in both directions. 1/8 in place of 0.15 would cancel their second moments (1/12
+// and 1/6 of a pixel squared); with 0.15 MobileNetV2's features come nearest to those of the full picture: on photos
+// enlarged to 1,280 pixels they differ by 6 % from those, with plain bilinear by 16 %.
+void ResizeReduced(const ReducedImage& reduced, int height, int width, absl::Span<uint8_t> out);
+
 }  // namespace graft::image

@@ -1,14 +1,18 @@
 #include "core/network/preprocess.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
-#include "core/image/resize.h"
+#include "core/image/stretched.h"
 
 namespace graft::network {
 namespace {
 
 constexpr int kLargestInput = 4096;
+// Counts the changes of what a scaled decode gives: features of the pixels before must not be taken for those of now.
+constexpr char kScaledRevision[] = "2";
 
 absl::Status Validate(const PreprocessSpec& spec) {
   if (spec.height < 1 || spec.width < 1 || spec.height > kLargestInput || spec.width > kLargestInput) {
@@ -28,18 +32,18 @@ absl::Status Validate(const PreprocessSpec& spec) {
 }  // namespace
 
 std::string KeyOf(const PreprocessSpec& spec) {
-  return absl::StrCat(spec.height, "x", spec.width, ",resize=", spec.resize, ",decode=", spec.decode);
+  return absl::StrCat(spec.height, "x", spec.width, ",resize=", spec.resize, ",decode=", spec.decode,
+                      spec.decode == kScaledDecode ? kScaledRevision : "");
 }
 
 absl::StatusOr<std::vector<uint8_t>> ToInput(absl::string_view encoded, const PreprocessSpec& spec,
                                              const image::DecodeLimits& limits) {
   RETURN_IF_ERROR(Validate(spec));
-  image::MinimumSize minimum;
-  if (spec.decode == kScaledDecode) minimum = {.height = spec.height, .width = spec.width};
-  ASSIGN_OR_RETURN(const image::Image decoded, image::DecodeImage(encoded, limits, minimum));
-  std::vector<uint8_t> input(static_cast<size_t>(spec.height) * static_cast<size_t>(spec.width) * 3);
-  image::ResizeBilinear(decoded, spec.height, spec.width, absl::MakeSpan(input));
-  return input;
+  ASSIGN_OR_RETURN(
+      image::StretchedImage stretched,
+      image::DecodeStretched(encoded, limits,
+                             {.height = spec.height, .width = spec.width, .reduce = spec.decode == kScaledDecode}));
+  return std::move(stretched.pixels);
 }
 
 }  // namespace graft::network

@@ -11,7 +11,7 @@
 
 namespace graft::network {
 
-// JPEG reduced in the DCT as far as the input's size allows (image::DecodeImage), or decoded at full size.
+// A JPEG is reduced in the DCT as far as the input's size allows (image::DecodeStretched), or decoded at full size.
 inline constexpr char kScaledDecode[] = "scaled";
 inline constexpr char kFullDecode[] = "full";
 
@@ -19,7 +19,7 @@ inline constexpr char kFullDecode[] = "full";
 struct PreprocessSpec {
   int height = 224;
   int width = 224;
-  std::string resize = "bilinear";  // stretched, bilinear, no antialias (Keras' default)
+  std::string resize = "bilinear";  // stretched, bilinear, no antialias (Keras' default), as near as `decode` allows
   std::string decode = kScaledDecode;
 };
 

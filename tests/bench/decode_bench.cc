@@ -37,10 +37,10 @@ struct PhotoSize {
   int width, height;
   std::string name() const { return absl::StrCat(width, "x", height); }
   double megapixels() const { return width * height / 1e6; }
-  // The largest reduction that leaves at least the target.
+  // What image::DecodeStretched takes.
   int reduction() const {
     for (const int by : {8, 4, 2}) {
-      if (std::min(width, height) >= kTarget * by) return by;
+      if (std::min(width, height) * 2 >= kTarget * by * (by > 2 ? 3 : 2)) return by;
     }
     return 1;
   }

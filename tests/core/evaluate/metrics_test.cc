@@ -28,6 +28,16 @@ TEST(SoftmaxTest, LargeLogitsDoNotOverflow) {
   EXPECT_EQ(logits[2], 0.0f);
 }
 
+TEST(TopClassesTest, AreTheMostProbableOfEachRow) {
+  EXPECT_THAT(TopClasses({0.2f, 0.8f, 0.9f, 0.1f, 0.5f, 0.5f}, 2), ElementsAre(1, 0, 0));
+  EXPECT_THAT(TopClasses({}, 2), ElementsAre());
+}
+
+TEST(AgreementTest, IsTheShareOfEqualClasses) {
+  EXPECT_EQ(Agreement({0, 1, 2, 2}, {0, 1, 1, 2}), 0.75);
+  EXPECT_EQ(Agreement({}, {}), 1);
+}
+
 TEST(EvaluateTest, MatchesNumbersWorkedOutByHand) {
   // Four images of classes 0, 0, 1, 2; predicted 0, 1, 1, 1.
   const std::vector<float> probabilities = {0.7f, 0.2f, 0.1f,  //

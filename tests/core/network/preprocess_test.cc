@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/image/resize.h"
+#include "core/image/stretched.h"
 #include "core/network/backbone_catalog.h"
 #include "tests/core/image/made_images.h"
 #include "tests/testing/status_matchers.h"
@@ -33,16 +34,15 @@ TEST(ToInputTest, DefaultIsTheArticlesInputSize) {
   EXPECT_EQ(input.size(), 224u * 224u * 3u);
 }
 
-TEST(ToInputTest, ScaledIsTheReducedPictureAndFullTheWholeOneStretched) {
-  const std::string photo = Encode(Gradient(240, 320), ".jpg");
-  for (const auto& [decode, minimum] : {std::pair{kScaledDecode, image::MinimumSize{.height = 48, .width = 32}},
-                                        std::pair{kFullDecode, image::MinimumSize{}}}) {
-    ASSERT_OK_AND_ASSIGN(const image::Image decoded, image::DecodeImage(photo, {}, minimum));
-    std::vector<uint8_t> expected(48 * 32 * 3);
-    image::ResizeBilinear(decoded, 48, 32, absl::MakeSpan(expected));
+TEST(ToInputTest, ReducesWhereTheSpecSaysScaled) {
+  const std::string photo = Encode(Gradient(288, 320), ".jpg");
+  for (const auto& [decode, reduction] : {std::pair{kScaledDecode, 4}, std::pair{kFullDecode, 1}}) {
+    ASSERT_OK_AND_ASSIGN(const image::StretchedImage stretched,
+                         image::DecodeStretched(photo, {}, {.height = 48, .width = 32, .reduce = reduction > 1}));
+    EXPECT_EQ(stretched.reduction, reduction);
     ASSERT_OK_AND_ASSIGN(const std::vector<uint8_t> input,
                          ToInput(photo, {.height = 48, .width = 32, .decode = decode}, {}));
-    EXPECT_EQ(input, expected) << decode;
+    EXPECT_EQ(input, stretched.pixels) << decode;
   }
 }
 
@@ -61,7 +61,7 @@ TEST(PreprocessSpecTest, EveryFieldChangesTheKey) {
   const std::set<std::string> keys = {KeyOf({}), KeyOf({.height = 225}), KeyOf({.width = 225}),
                                       KeyOf({.resize = "other"}), KeyOf({.decode = "other"})};
   EXPECT_EQ(keys.size(), 5u);
-  EXPECT_EQ(KeyOf({}), "224x224,resize=bilinear,decode=scaled");
+  EXPECT_EQ(KeyOf({}), "224x224,resize=bilinear,decode=scaled2");
 }
 
 TEST(BackboneCatalogTest, FactsAreThoseOfKerasApplications) {
