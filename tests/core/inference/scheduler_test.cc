@@ -92,7 +92,11 @@ TEST(SchedulerTest, BatchesAreBounded) {
   const auto scheduler = NewScheduler(kGpu);
   const TrunkCache::Trunk trunk = NewTrunk();
   for (int i = 0; i < 6; ++i) Decode(*scheduler, NewRequest(), trunk);
-  EXPECT_THAT(scheduler->Next(Role::kForward).requests, SizeIs(4));
+  const Scheduler::Work first = scheduler->Next(Role::kForward), second = scheduler->Next(Role::kForward);
+  EXPECT_THAT(first.requests, SizeIs(4));
+  EXPECT_THAT(second.requests, SizeIs(2));
+  EXPECT_EQ(first.forward_pass, 1);
+  EXPECT_EQ(second.forward_pass, 2);
 }
 
 TEST(SchedulerTest, RefusesMoreImagesThanItsCapacity) {
