@@ -108,6 +108,7 @@ std::string RenderSpec(const v1::TrainSpec& spec) {
     AppendField(text, "validation fraction", absl::StrCat(spec.validation_fraction()));
   }
   AppendField(text, "device", spec.device());
+  AppendField(text, "decode", spec.decode());
   AppendField(text, "alias", spec.alias());
   return text;
 }

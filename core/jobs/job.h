@@ -37,9 +37,10 @@ struct Failure {
 };
 
 // Requested spec: fields the user left out are empty. Resolved spec: all are set, dataset is
-// "datasets/D/versions/N".
+// "datasets/D/versions/N"; but `decode` is empty in jobs older than it: scaled.
 struct TrainSpec {
   std::string dataset, backbone, model, preset, device, alias;
+  std::string decode;  // "scaled", "full"
   std::optional<int> epochs, patience, batch_size;
   std::optional<double> learning_rate, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;

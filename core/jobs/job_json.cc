@@ -23,6 +23,7 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("preset", spec.preset);
   field("device", spec.device);
   field("alias", spec.alias);
+  field("decode", spec.decode);
   field("epochs", spec.epochs);
   field("patience", spec.patience);
   field("batch_size", spec.batch_size);

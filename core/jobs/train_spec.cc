@@ -85,6 +85,13 @@ absl::StatusOr<std::string> ResolveDevice(const std::string& device, const std::
   return devices.front();
 }
 
+absl::StatusOr<std::string> OneOf(absl::string_view field, const std::string& value,
+                                  const std::vector<std::string>& known) {
+  if (value.empty()) return known.front();
+  if (std::find(known.begin(), known.end(), value) != known.end()) return value;
+  return InvalidField(field, absl::StrCat("there is no '", value, "'; use one of: ", absl::StrJoin(known, ", ")));
+}
+
 absl::Status ResolveFractions(const TrainSpec& requested, TrainSpec& spec) {
   ASSIGN_OR_RETURN(spec.train_fraction,
                    Fraction("spec.train_fraction", requested.train_fraction.value_or(kTrainFraction)));
@@ -117,6 +124,7 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   ASSIGN_OR_RETURN(spec.preset, ResolvePreset(requested.preset));
   ASSIGN_OR_RETURN(spec.model, ResolveModel(requested, context.dataset));
   ASSIGN_OR_RETURN(spec.device, ResolveDevice(requested.device, context.devices));
+  ASSIGN_OR_RETURN(spec.decode, OneOf("spec.decode", requested.decode, {"scaled", "full"}));
   RETURN_IF_ERROR(ResolveNumbers(requested, context.article_epochs, spec));
   if (!requested.alias.empty()) RETURN_IF_ERROR(ValidateName("spec.alias", requested.alias));
   spec.alias = requested.alias;

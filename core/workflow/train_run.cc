@@ -100,7 +100,9 @@ absl::StatusOr<TrainRun::Inputs> TrainRun::ResolveInputs() {
 absl::Status TrainRun::FindNetwork(Inputs& inputs) {
   ASSIGN_OR_RETURN(inputs.backbone, network::FindBackbone(spec_.backbone));
   ASSIGN_OR_RETURN(inputs.weights, weights::CurrentWeights(resources_.weights_root, spec_.backbone));
-  inputs.preprocess = {.height = inputs.backbone.input_size, .width = inputs.backbone.input_size};
+  inputs.preprocess = {.height = inputs.backbone.input_size,
+                       .width = inputs.backbone.input_size,
+                       .decode = spec_.decode.empty() ? network::kScaledDecode : spec_.decode};
   return absl::OkStatus();
 }
 

@@ -93,6 +93,7 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   result.preset = spec.preset();
   result.device = spec.device();
   result.alias = spec.alias();
+  result.decode = spec.decode();
   result.epochs = OptionalOf<int>(spec.has_epochs(), spec.epochs());
   result.patience = OptionalOf<int>(spec.has_patience(), spec.patience());
   result.batch_size = OptionalOf<int>(spec.has_batch_size(), spec.batch_size());
@@ -111,6 +112,7 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   result.set_preset(spec.preset);
   result.set_device(spec.device);
   result.set_alias(spec.alias);
+  result.set_decode(spec.decode);
   if (spec.epochs) result.set_epochs(*spec.epochs);
   if (spec.patience) result.set_patience(*spec.patience);
   if (spec.batch_size) result.set_batch_size(*spec.batch_size);

@@ -93,6 +93,8 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
                    "cpu",
                    "--alias",
                    "production",
+                   "--decode",
+                   "full",
                    "--request-id",
                    "r1",
                    "--detach"})
@@ -113,6 +115,7 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
   EXPECT_EQ(spec.validation_fraction(), 0.2);
   EXPECT_EQ(spec.device(), "cpu");
   EXPECT_EQ(spec.alias(), "production");
+  EXPECT_EQ(spec.decode(), "full");
 }
 
 TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {

@@ -45,6 +45,7 @@ TEST(ResolveSpecTest, UnsetFieldsBecomeTheArticles) {
                              .model = "my-animals-mobilenet-v2",
                              .preset = "article",
                              .device = "cpu",
+                             .decode = "scaled",
                              .epochs = 10,
                              .patience = 3,
                              .batch_size = 32,
@@ -61,6 +62,7 @@ TEST(ResolveSpecTest, SetFieldsStay) {
                          .preset = "article",
                          .device = "cpu",
                          .alias = "production",
+                         .decode = "full",
                          .epochs = 1000,
                          .patience = 1,
                          .batch_size = 1024,
@@ -83,6 +85,7 @@ TEST(ResolveSpecTest, RefusalNamesTheField) {
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.backbone = ""; }), "spec.backbone");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.model = "No Name"; }), "spec.model");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.alias = "a/b"; }), "spec.alias");
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.decode = "half"; }), "spec.decode");
   for (int bad : {0, -1, 1001}) {
     EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.epochs = bad; }), "spec.epochs");
     EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.patience = bad; }), "spec.patience");

@@ -98,6 +98,17 @@ TEST_F(TrainWorkflowTest, TrainsAndPublishesAVersionThatExplainsItself) {
   EXPECT_FALSE(std::filesystem::exists(site_.jobs_root() + "/" + job.id));
 }
 
+TEST_F(TrainWorkflowTest, VersionDecodesAsItsSpecSays) {
+  jobs::TrainSpec spec = spec_;
+  for (const auto& [asked, stored] : {std::pair{"", "scaled"}, std::pair{"full", "full"}}) {
+    spec.decode = asked;
+    ASSERT_EQ(RunToEnd(spec).state, State::kSucceeded);
+    ASSERT_OK_AND_ASSIGN(const registry::ModelVersion version, site_.registry().Find({.name = "colours"}));
+    ASSERT_OK_AND_ASSIGN(const registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
+    EXPECT_EQ(manifest.preprocess.decode, stored);
+  }
+}
+
 TEST_F(TrainWorkflowTest, EventsAreDenseAndTellEveryStep) {
   const jobs::Job job = RunToEnd(spec_);
   const std::vector<jobs::Event> events = Events(job.id);

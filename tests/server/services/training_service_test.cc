@@ -55,6 +55,7 @@ TEST_F(TrainingServiceTest, SubmittedJobHasTheResolvedSpec) {
   EXPECT_EQ(job.spec().dataset(), "datasets/animals/versions/1");
   EXPECT_EQ(job.spec().epochs(), 10);
   EXPECT_EQ(job.spec().device(), "cpu");
+  EXPECT_EQ(job.spec().decode(), "scaled");
   EXPECT_TRUE(job.has_create_time());
   EXPECT_FALSE(job.has_start_time());
   EXPECT_EQ(job.last_sequence(), 1);
@@ -108,6 +109,9 @@ TEST_F(TrainingServiceTest, ImpossibleSpecsAreRefusedAtSubmit) {
   request = Valid();
   request.mutable_spec()->set_epochs(0);
   EXPECT_EQ(FieldOf(Submit(request).status()), "spec.epochs");
+  request = Valid();
+  request.mutable_spec()->set_decode("half");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.decode");
   request = Valid();
   request.mutable_spec()->set_device("cuda:7");
   EXPECT_EQ(FieldOf(Submit(request).status()), "spec.device");
