@@ -79,6 +79,21 @@ std::string RenderError(const v1::JobError& error) {
   return absl::StrCat(type.empty() ? "unknown" : type, " error: ", Printable(error.message()));
 }
 
+std::string RenderPrecision(const v1::PrecisionReport& report) {
+  std::string text = absl::StrCat("precision: ", Printable(report.precision()));
+  if (report.images() == 0) return text;
+  absl::StrAppend(&text, " (on ", report.images(), " validation photos: ");
+  const char* separator = "";
+  const auto append = [&](absl::string_view name, double value) {
+    absl::StrAppend(&text, separator, name, " ", FormatMetric(value));
+    separator = ", ";
+  };
+  if (report.has_accuracy_f32()) append("accuracy f32", report.accuracy_f32());
+  if (report.has_accuracy_bf16()) append("accuracy bf16", report.accuracy_bf16());
+  if (report.has_agreement()) append("agreement", report.agreement());
+  return absl::StrCat(text, ")");
+}
+
 std::string RenderResult(const v1::JobResult& result, const terminal::Console& console) {
   const std::string version = ShortName(result.model_version());
   return absl::StrCat(console.Bold(absl::StrCat("test accuracy ", FormatMetric(result.test_accuracy()), ", test loss ",
@@ -88,8 +103,10 @@ std::string RenderResult(const v1::JobResult& result, const terminal::Console& c
                       ")\n\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()), RenderPhases(result),
                       "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
                       " from cache\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
-                      terminal::FormatCount(result.trainable_parameters()), " trained)\n\n", "published ",
-                      console.Bold(version), "; classify with it:\n  graft classify ", version, " photo.jpg\n");
+                      terminal::FormatCount(result.trainable_parameters()), " trained)\n",
+                      result.has_precision() ? absl::StrCat("  ", RenderPrecision(result.precision()), "\n") : "",
+                      "\npublished ", console.Bold(version), "; classify with it:\n  graft classify ", version,
+                      " photo.jpg\n");
 }
 
 std::string RenderSpec(const v1::TrainSpec& spec) {
@@ -109,6 +126,7 @@ std::string RenderSpec(const v1::TrainSpec& spec) {
   }
   AppendField(text, "device", spec.device());
   AppendField(text, "decode", spec.decode());
+  AppendField(text, "precision", spec.precision());
   AppendField(text, "alias", spec.alias());
   return text;
 }

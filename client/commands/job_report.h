@@ -11,6 +11,9 @@ namespace graft::commands {
 // Test accuracy and loss, precision and recall per class, confusion matrix, phase times, and how to use the version.
 std::string RenderResult(const v1::JobResult& result, const terminal::Console& console);
 
+// "precision: bf16 (on 500 validation photos: accuracy f32 0.9700, accuracy bf16 0.9680, agreement 0.9980)"
+std::string RenderPrecision(const v1::PrecisionReport& report);
+
 // The job's spec, state, progress and times, and its error or result.
 std::string RenderJob(const v1::Job& job, const terminal::Console& console);
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/commands/job_report.h"
 #include "client/commands/names.h"
 #include "client/terminal/format.h"
 #include "client/terminal/progress_bar.h"
@@ -30,6 +31,9 @@ void JobView::Show(const v1::JobEvent& event) {
       break;
     case v1::JobEvent::kMessage:
       console_.Say(terminal::Printable(event.message().text()));
+      break;
+    case v1::JobEvent::kPrecisionChosen:
+      console_.Say(RenderPrecision(event.precision_chosen().report()));
       break;
     case v1::JobEvent::EVENT_NOT_SET:
       break;  // a newer server's event

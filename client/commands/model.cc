@@ -33,15 +33,15 @@ std::string RenderList(const v1::ListModelsResponse& response) {
 }
 
 std::string RenderVersion(const v1::ModelVersion& version, const terminal::Console& console) {
-  std::string text =
-      absl::StrCat(console.Bold(ShortName(version.name())), "\n  aliases: ", absl::StrJoin(version.aliases(), ", "),
-                   "\n  created: ", terminal::FormatTime(ToTime(version.create_time())),
-                   "\n  data set: ", ShortName(version.dataset_version()), "\n  job: ", ShortName(version.job()),
-                   "\n  size: ", terminal::FormatBytes(version.size_bytes()),
-                   ", beside the shared backbone\n  head: ", version.weights_sha256(),
-                   "\n  backbone weights: ", version.backbone_sha256(), "\n  split: ", version.split_hash(),
-                   "\n  labels: ", terminal::Printable(absl::StrJoin(version.labels(), ", ")), "\n\nspec\n",
-                   RenderSpec(version.spec()), "\n");
+  std::string text = absl::StrCat(
+      console.Bold(ShortName(version.name())), "\n  aliases: ", absl::StrJoin(version.aliases(), ", "),
+      "\n  created: ", terminal::FormatTime(ToTime(version.create_time())),
+      "\n  data set: ", ShortName(version.dataset_version()), "\n  job: ", ShortName(version.job()),
+      "\n  size: ", terminal::FormatBytes(version.size_bytes()),
+      ", beside the shared backbone\n  head: ", version.weights_sha256(),
+      "\n  backbone weights: ", version.backbone_sha256(), "\n  served in: ", version.precision(),
+      "\n  split: ", version.split_hash(), "\n  labels: ", terminal::Printable(absl::StrJoin(version.labels(), ", ")),
+      "\n\nspec\n", RenderSpec(version.spec()), "\n");
   v1::JobResult metrics = version.metrics();
   metrics.set_model_version(version.name());
   return text + RenderResult(metrics, console);

@@ -22,7 +22,7 @@ Examples:
   graft -o json train --dataset animals --backbone mobilenet_v2 | jq .result.testAccuracy)";
 
 struct TrainOptions {
-  std::string dataset, backbone, model, preset, device, alias, decode, request_id;
+  std::string dataset, backbone, model, preset, device, alias, decode, precision, request_id;
   std::optional<int32_t> epochs, patience, batch_size;
   std::optional<double> learning_rate, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
@@ -42,6 +42,7 @@ v1::SubmitJobRequest ToRequest(const TrainOptions& options) {
   spec.set_device(options.device);
   spec.set_alias(options.alias);
   spec.set_decode(options.decode);
+  spec.set_precision(options.precision);
   if (options.epochs) spec.set_epochs(*options.epochs);
   if (options.patience) spec.set_patience(*options.patience);
   if (options.batch_size) spec.set_batch_size(*options.batch_size);
@@ -75,6 +76,10 @@ void DefineFlags(CLI::App& train, TrainOptions& options) {
       .add_option("--decode", options.decode,
                   "scaled (large JPEGs are reduced while they are decoded) or full [scaled]")
       ->type_name("HOW");
+  train
+      .add_option("--precision", options.precision,
+                  "f32, bf16 or auto (bf16 where the device has it and validation accuracy does not suffer) [auto]")
+      ->type_name("PRECISION");
   train.add_option("--alias", options.alias, "Point this alias of the model at the new version, e.g. production")
       ->type_name("NAME");
   train.add_option("--request-id", options.request_id, "Repeating the command with the same id finds the same job")

@@ -56,6 +56,7 @@ absl::StatusOr<std::shared_ptr<const LoadedHead>> ReadHead(const registry::Model
                       .width = manifest.preprocess.width,
                       .resize = manifest.preprocess.resize,
                       .decode = manifest.preprocess.decode};
+  head->precision = manifest.precision == "bf16" ? engine::Precision::kBf16 : engine::Precision::kF32;
   head->labels = std::move(manifest.labels);
   RETURN_IF_ERROR(ReadTensors(version, *head));
   return head;

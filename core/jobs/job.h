@@ -37,10 +37,11 @@ struct Failure {
 };
 
 // Requested spec: fields the user left out are empty. Resolved spec: all are set, dataset is
-// "datasets/D/versions/N"; but `decode` is empty in jobs older than it: scaled.
+// "datasets/D/versions/N"; but `decode` and `precision` are empty in jobs older than they are: scaled, f32.
 struct TrainSpec {
   std::string dataset, backbone, model, preset, device, alias;
-  std::string decode;  // "scaled", "full"
+  std::string decode;     // "scaled", "full"
+  std::string precision;  // "auto", "f32", "bf16"
   std::optional<int> epochs, patience, batch_size;
   std::optional<double> learning_rate, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
@@ -53,6 +54,14 @@ struct ClassMetrics {
   int images = 0;
 };
 
+// Proto PrecisionReport.
+struct PrecisionReport {
+  std::string precision;  // "f32", "bf16"
+  int images = 0;
+  std::optional<double> accuracy_f32, accuracy_bf16, agreement;
+  bool operator==(const PrecisionReport&) const = default;
+};
+
 struct Result {
   std::string model_version;  // "models/m/versions/1"; set when published
   double test_loss = 0, test_accuracy = 0, validation_loss = 0, validation_accuracy = 0;
@@ -62,6 +71,7 @@ struct Result {
   int64_t parameters = 0, trainable_parameters = 0;
   std::vector<ClassMetrics> classes;
   std::vector<int> confusion;  // row-major [actual, predicted]
+  std::optional<PrecisionReport> precision;
 };
 
 struct StateChanged {
@@ -87,7 +97,10 @@ struct EpochDone {
 struct Message {
   std::string text;
 };
-using EventBody = std::variant<StateChanged, FeatureProgress, FeaturesReady, EpochDone, Message>;
+struct PrecisionChosen {
+  PrecisionReport report;
+};
+using EventBody = std::variant<StateChanged, FeatureProgress, FeaturesReady, EpochDone, Message, PrecisionChosen>;
 
 struct Event {
   int sequence = 0;  // 1, 2, 3, ... per job, without holes

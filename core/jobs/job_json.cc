@@ -24,6 +24,7 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("device", spec.device);
   field("alias", spec.alias);
   field("decode", spec.decode);
+  field("precision", spec.precision);
   field("epochs", spec.epochs);
   field("patience", spec.patience);
   field("batch_size", spec.batch_size);
@@ -48,6 +49,15 @@ void FieldsOf(T& metrics, Field field) requires std::is_same_v<std::remove_const
 }
 
 template <typename T, typename Field>
+void FieldsOf(T& report, Field field) requires std::is_same_v<std::remove_const_t<T>, PrecisionReport> {
+  field("precision", report.precision);
+  field("images", report.images);
+  field("accuracy_f32", report.accuracy_f32);
+  field("accuracy_bf16", report.accuracy_bf16);
+  field("agreement", report.agreement);
+}
+
+template <typename T, typename Field>
 void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_t<T>, Result> {
   field("model_version", result.model_version);
   field("test_loss", result.test_loss);
@@ -64,6 +74,7 @@ void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_
   field("trainable_parameters", result.trainable_parameters);
   field("classes", result.classes);
   field("confusion", result.confusion);
+  field("precision", result.precision);
 }
 
 template <typename T, typename Field>
@@ -107,6 +118,11 @@ void FieldsOf(T& epoch, Field field) requires std::is_same_v<std::remove_const_t
 template <typename T, typename Field>
 void FieldsOf(T& message, Field field) requires std::is_same_v<std::remove_const_t<T>, Message> {
   field("text", message.text);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& chosen, Field field) requires std::is_same_v<std::remove_const_t<T>, PrecisionChosen> {
+  field("report", chosen.report);
 }
 
 template <typename T, typename Field>
@@ -233,7 +249,8 @@ absl::StatusOr<T> FromJson(absl::string_view doing, absl::string_view text) {
   });
 }
 
-constexpr const char* kBodyNames[] = {"state_changed", "feature_progress", "features_ready", "epoch_done", "message"};
+constexpr const char* kBodyNames[] = {"state_changed", "feature_progress", "features_ready",
+                                      "epoch_done",    "message",          "precision_chosen"};
 static_assert(std::variant_size_v<EventBody> == std::size(kBodyNames));
 
 template <size_t index = 0>

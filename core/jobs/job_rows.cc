@@ -41,6 +41,7 @@ struct Cut {
   void operator()(FeatureProgress&) const {}
   void operator()(FeaturesReady&) const {}
   void operator()(EpochDone&) const {}
+  void operator()(PrecisionChosen&) const {}
 };
 
 struct Apply {
@@ -71,6 +72,7 @@ struct Apply {
     job.progress.seconds_left = epoch.seconds_left;
   }
   void operator()(const Message&) const {}
+  void operator()(const PrecisionChosen&) const {}
 };
 
 }  // namespace

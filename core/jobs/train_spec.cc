@@ -92,6 +92,14 @@ absl::StatusOr<std::string> OneOf(absl::string_view field, const std::string& va
   return InvalidField(field, absl::StrCat("there is no '", value, "'; use one of: ", absl::StrJoin(known, ", ")));
 }
 
+// "auto" stays: what it becomes is measured when there is a head.
+absl::StatusOr<std::string> ResolvePrecision(const std::string& requested, const std::string& device,
+                                             const std::vector<std::string>& bf16_devices) {
+  const bool has_bf16 = std::find(bf16_devices.begin(), bf16_devices.end(), device) != bf16_devices.end();
+  if (requested != "bf16" || has_bf16) return OneOf("spec.precision", requested, {"auto", "f32", "bf16"});
+  return InvalidField("spec.precision", absl::StrCat("device '", device, "' has no bf16; use \"auto\" or \"f32\""));
+}
+
 absl::Status ResolveFractions(const TrainSpec& requested, TrainSpec& spec) {
   ASSIGN_OR_RETURN(spec.train_fraction,
                    Fraction("spec.train_fraction", requested.train_fraction.value_or(kTrainFraction)));
@@ -125,6 +133,7 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   ASSIGN_OR_RETURN(spec.model, ResolveModel(requested, context.dataset));
   ASSIGN_OR_RETURN(spec.device, ResolveDevice(requested.device, context.devices));
   ASSIGN_OR_RETURN(spec.decode, OneOf("spec.decode", requested.decode, {"scaled", "full"}));
+  ASSIGN_OR_RETURN(spec.precision, ResolvePrecision(requested.precision, spec.device, context.bf16_devices));
   RETURN_IF_ERROR(ResolveNumbers(requested, context.article_epochs, spec));
   if (!requested.alias.empty()) RETURN_IF_ERROR(ValidateName("spec.alias", requested.alias));
   spec.alias = requested.alias;

@@ -11,10 +11,11 @@ namespace graft::jobs {
 
 // Facts that resolving needs, looked up by the caller.
 struct SpecContext {
-  std::string dataset_version;       // "datasets/animals5/versions/2": what spec.dataset names now
-  std::string dataset;               // "animals5"
-  int article_epochs = 25;           // of the backbone
-  std::vector<std::string> devices;  // with a worker: "cpu", "cuda:0"
+  std::string dataset_version;            // "datasets/animals5/versions/2": what spec.dataset names now
+  std::string dataset;                    // "animals5"
+  int article_epochs = 25;                // of the backbone
+  std::vector<std::string> devices;       // with a worker: "cpu", "cuda:0"
+  std::vector<std::string> bf16_devices;  // those of them that compute in bf16
 };
 
 // Every field set. InvalidField("spec.<field>") with the allowed range.

@@ -53,6 +53,7 @@ absl::StatusOr<Manifest> FromJsonOrThrow(absl::string_view text) {
                     .backbone_sha256 = json.at("backbone_sha256").get<std::string>(),
                     .labels = json.at("labels").get<std::vector<std::string>>(),
                     .preprocess = PreprocessFromJson(json.at("preprocess")),
+                    .precision = json.value("precision", "f32"),
                     .dataset_version = json.at("dataset_version").get<std::string>(),
                     .dataset_digest = json.at("dataset_digest").get<std::string>(),
                     .split_hash = json.at("split_hash").get<std::string>(),
@@ -61,6 +62,9 @@ absl::StatusOr<Manifest> FromJsonOrThrow(absl::string_view text) {
                     .result_json = ObjectText(json.at("result")),
                     .library_versions = json.at("library_versions").get<std::map<std::string, std::string>>()};
   if (manifest.labels.empty()) return absl::DataLossError("read manifest: no labels");
+  if (manifest.precision != "f32" && manifest.precision != "bf16") {
+    return absl::DataLossError(absl::StrCat("read manifest: unknown precision \"", manifest.precision, "\""));
+  }
   return manifest;
 }
 
@@ -76,6 +80,7 @@ absl::StatusOr<std::string> ToJson(const Manifest& manifest) {
                     {"backbone_sha256", manifest.backbone_sha256},
                     {"labels", manifest.labels},
                     {"preprocess", PreprocessToJson(manifest.preprocess)},
+                    {"precision", manifest.precision},
                     {"dataset_version", manifest.dataset_version},
                     {"dataset_digest", manifest.dataset_digest},
                     {"split_hash", manifest.split_hash},

@@ -27,7 +27,8 @@ struct Manifest {
   std::string backbone_sha256;
   std::vector<std::string> labels;  // by class index, at least one
   ManifestPreprocess preprocess;
-  std::string dataset_version;  // "datasets/animals5/versions/2"
+  std::string precision = "f32";  // or "bf16": of the features that the head was trained on. Absent in old texts
+  std::string dataset_version;    // "datasets/animals5/versions/2"
   std::string dataset_digest;
   std::string split_hash;
   std::string job;          // "jobs/{id}"

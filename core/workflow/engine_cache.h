@@ -18,6 +18,7 @@ struct EngineFactory {
   std::function<absl::StatusOr<std::unique_ptr<engine::Engine>>(const weights::StoredWeights& weights,
                                                                 const engine::EngineTarget& target)>
       create = engine::CreateEngine;
+  std::function<bool(const std::string& device, engine::Precision precision)> supports = engine::SupportsPrecision;
 };
 
 // One thread at a time.
@@ -27,6 +28,9 @@ class EngineCache {
 
   std::string IdOf(const std::string& device, engine::Precision precision) const {
     return factory_.id(device, precision);
+  }
+  bool Supports(const std::string& device, engine::Precision precision) const {
+    return factory_.supports(device, precision);
   }
   // Valid until the next Get. Errors of engine::CreateEngine.
   absl::StatusOr<engine::Engine*> Get(const weights::StoredWeights& weights, const engine::EngineTarget& target);

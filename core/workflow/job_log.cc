@@ -1,5 +1,6 @@
 #include "core/workflow/job_log.h"
 
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -9,6 +10,7 @@ namespace graft::workflow {
 namespace {
 
 constexpr int kPageEvents = 1000;
+constexpr char kTriedFirst[] = "bf16";  // of "auto": the choice of the other starts over
 
 }  // namespace
 
@@ -29,6 +31,13 @@ void JobLog::Note(const jobs::EventBody& body) {
   if (const auto* epoch = std::get_if<jobs::EpochDone>(&body)) {
     epochs_done_ = epoch->epoch;
     epoch_seconds_ += epoch->seconds;
+  }
+  if (const auto* chosen = std::get_if<jobs::PrecisionChosen>(&body)) {
+    precision_chosen_ = chosen->report;
+    if (precision_chosen_->precision == kTriedFirst) return;
+    features_ready_.reset();
+    epochs_done_ = 0;
+    given_up_seconds_ += std::exchange(epoch_seconds_, 0);
   }
 }
 

@@ -23,8 +23,11 @@ class JobLog {
 
   // What the job's events, those of earlier attempts included, have said.
   const std::optional<jobs::FeaturesReady>& features_ready() const { return features_ready_; }
+  const std::optional<jobs::PrecisionReport>& precision_chosen() const { return precision_chosen_; }
   int epochs_done() const { return epochs_done_; }
   double epoch_seconds() const { return epoch_seconds_; }  // sum over the epochs done
+  // Of the epochs that were given up with their precision: features and epochs are those of the chosen one.
+  double given_up_seconds() const { return given_up_seconds_; }
 
  private:
   JobLog(jobs::JobStore* jobs, const jobs::Claim& claim) : jobs_(jobs), lease_(claim.lease), state_(claim.job.state) {}
@@ -34,8 +37,9 @@ class JobLog {
   jobs::Lease lease_;
   jobs::State state_;
   std::optional<jobs::FeaturesReady> features_ready_;
+  std::optional<jobs::PrecisionReport> precision_chosen_;
   int epochs_done_ = 0;
-  double epoch_seconds_ = 0;
+  double epoch_seconds_ = 0, given_up_seconds_ = 0;
 };
 
 }  // namespace graft::workflow

@@ -1,6 +1,7 @@
 #include "core/workflow/train_run.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -13,15 +14,17 @@
 #include "core/evaluate/metrics.h"
 #include "core/registry/manifest.h"
 #include "core/workflow/failure.h"
+#include "core/workflow/precision.h"
 
 namespace graft::workflow {
 namespace {
 
+using engine::Precision;
 using jobs::FailureType;
 using jobs::State;
 
 constexpr char kCpu[] = "cpu";
-constexpr engine::Precision kPrecision = engine::Precision::kF32;
+constexpr char kAutoPrecision[] = "auto";
 
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
   const bool resolved = spec.epochs && spec.patience && spec.batch_size && spec.learning_rate && spec.train_fraction &&
@@ -47,6 +50,12 @@ train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const std:
   return selected;
 }
 
+std::vector<int> Numbered(size_t count) {
+  std::vector<int> indices(count);
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
 std::vector<jobs::ClassMetrics> ClassMetricsOf(const evaluate::Metrics& metrics,
                                                const std::vector<std::string>& labels) {
   std::vector<jobs::ClassMetrics> classes;
@@ -63,24 +72,24 @@ std::vector<jobs::ClassMetrics> ClassMetricsOf(const evaluate::Metrics& metrics,
 
 absl::Status TrainRun::Run() {
   phase_start_ = absl::Now();
+  phase_seconds_["train"] = log_.epoch_seconds() + log_.given_up_seconds();  // of earlier attempts
   RETURN_IF_ERROR(Enter(State::kPreparing));
   ASSIGN_OR_RETURN(const Inputs inputs, ResolveInputs());
-  ASSIGN_OR_RETURN(const Splits splits, PrepareSplits(inputs));
-  EndPhase("prepare");
-
-  RETURN_IF_ERROR(Enter(State::kTraining));
-  const double earlier_attempts_seconds = log_.epoch_seconds();
-  ASSIGN_OR_RETURN(const train::TrainedHead trained, TrainHead(inputs, splits));
-  EndPhase("train");
-  phase_seconds_["train"] += earlier_attempts_seconds;
+  ASSIGN_OR_RETURN(Candidate candidate, Train(inputs, inputs.precision));
+  if (MustChoosePrecision()) {
+    ASSIGN_OR_RETURN(const Precision chosen, ChoosePrecision(inputs, candidate));
+    if (chosen != candidate.precision) {
+      ASSIGN_OR_RETURN(candidate, Train(inputs, chosen));
+    }
+  }
 
   // From here on the head is frozen; the test split is read for the first time.
   RETURN_IF_ERROR(Enter(State::kEvaluating));
-  ASSIGN_OR_RETURN(jobs::Result result, Evaluate(inputs, trained, splits.test));
+  ASSIGN_OR_RETURN(jobs::Result result, Evaluate(inputs, candidate));
   EndPhase("evaluate");
 
   RETURN_IF_ERROR(Enter(State::kPublishing));
-  return Publish(inputs, trained, std::move(result));
+  return Publish(inputs, candidate, std::move(result));
 }
 
 absl::Status TrainRun::Enter(State state) {
@@ -93,6 +102,9 @@ absl::StatusOr<TrainRun::Inputs> TrainRun::ResolveInputs() {
   RETURN_IF_ERROR(BlameOn(FailureType::kConfig, CheckResolved(spec_)));
   RETURN_IF_ERROR(BlameOn(FailureType::kConfig, FindNetwork(inputs)));
   RETURN_IF_ERROR(BlameOn(FailureType::kDevice, CheckDevice(spec_.device)));
+  const absl::StatusOr<Precision> precision = FirstPrecision();
+  if (!precision.ok()) return BlameOn(FailureType::kDevice, precision.status());
+  inputs.precision = *precision;
   RETURN_IF_ERROR(BlameOn(FailureType::kData, OpenDataset(inputs)));
   return inputs;
 }
@@ -106,6 +118,18 @@ absl::Status TrainRun::FindNetwork(Inputs& inputs) {
   return absl::OkStatus();
 }
 
+// What the job is to be served in, as far as that is known before there is a head.
+absl::StatusOr<Precision> TrainRun::FirstPrecision() const {
+  const bool has_bf16 = resources_.engines->Supports(spec_.device, Precision::kBf16);
+  if (spec_.precision == engine::NameOf(Precision::kBf16) && !has_bf16) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("spec.precision: device '", spec_.device, "' has no bf16; use \"auto\" or \"f32\""));
+  }
+  const std::string wanted = log_.precision_chosen() ? log_.precision_chosen()->precision : spec_.precision;
+  const bool bf16 = wanted == engine::NameOf(Precision::kBf16) || (wanted == kAutoPrecision && has_bf16);
+  return bf16 ? Precision::kBf16 : Precision::kF32;
+}
+
 absl::Status TrainRun::OpenDataset(Inputs& inputs) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("spec.dataset", "datasets", spec_.dataset));
   ASSIGN_OR_RETURN(inputs.version, resources_.datasets->Find(reference));
@@ -115,8 +139,16 @@ absl::Status TrainRun::OpenDataset(Inputs& inputs) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TrainRun::Splits> TrainRun::PrepareSplits(const Inputs& inputs) {
-  absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs);
+absl::StatusOr<TrainRun::Splits> TrainRun::PrepareSplits(const Inputs& inputs, Precision precision) {
+  // Progress is worth less than the features: should its event fail, the next step's will fail as well.
+  const auto report = [&](const features::FeatureProgress& progress) {
+    log_.Append(jobs::FeatureProgress{.images_done = progress.images_done,
+                                      .images_total = progress.images_total,
+                                      .images_per_second = progress.images_per_second,
+                                      .seconds_left = progress.seconds_left})
+        .IgnoreError();
+  };
+  absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, inputs.examples, report);
   if (!matrix.ok()) return BlameComputing(matrix.status());
   if (!log_.features_ready()) {
     RETURN_IF_ERROR(log_.Append(jobs::FeaturesReady{.images_computed = matrix->images_computed,
@@ -128,34 +160,37 @@ absl::StatusOr<TrainRun::Splits> TrainRun::PrepareSplits(const Inputs& inputs) {
                 .test = Select(*matrix, inputs.examples, inputs.split.test)};
 }
 
-// Of all examples, in their order: the frozen backbone sees each photo once, whatever the number of epochs.
-absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inputs) {
+// Of the examples, in their order: the frozen backbone sees each photo once, whatever the number of epochs.
+absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inputs, Precision precision,
+                                                              const Examples& examples, const OnFeatures& report) {
   std::vector<std::string> digests;
-  for (const dataset::Example& example : inputs.examples) digests.push_back(example.sha256);
+  for (const dataset::Example& example : examples) digests.push_back(example.sha256);
   const auto load_engine = [&]() -> absl::StatusOr<engine::Engine*> {
     absl::StatusOr<engine::Engine*> engine = resources_.engines->Get(
-        inputs.weights, {.device = spec_.device, .precision = kPrecision, .threads = resources_.threads});
+        inputs.weights, {.device = spec_.device, .precision = precision, .threads = resources_.threads});
     if (engine.ok()) return engine;
     const bool damaged = absl::IsDataLoss(engine.status()) || absl::IsNotFound(engine.status());
     return BlameOn(damaged ? FailureType::kConfig : FailureType::kDevice, engine.status());
   };
-  // Progress is worth less than the features: should its event fail, the next step's will fail as well.
-  const auto report = [&](const features::FeatureProgress& progress) {
-    log_.Append(jobs::FeatureProgress{.images_done = progress.images_done,
-                                      .images_total = progress.images_total,
-                                      .images_per_second = progress.images_per_second,
-                                      .seconds_left = progress.seconds_left})
-        .IgnoreError();
-  };
   return resources_.features->GetOrCompute({.digests = digests,
                                             .preprocess = inputs.preprocess,
                                             .weights_sha256 = inputs.weights.sha256,
-                                            .engine_id = resources_.engines->IdOf(spec_.device, kPrecision),
+                                            .engine_id = resources_.engines->IdOf(spec_.device, precision),
                                             .dimension = inputs.backbone.feature_dimension,
                                             .engine = load_engine,
                                             .blobs = resources_.blobs,
                                             .lanes = resources_.threads},
                                            report, stop_);
+}
+
+absl::StatusOr<TrainRun::Candidate> TrainRun::Train(const Inputs& inputs, Precision precision) {
+  Candidate candidate{.precision = precision};
+  ASSIGN_OR_RETURN(candidate.splits, PrepareSplits(inputs, precision));
+  EndPhase("prepare");
+  RETURN_IF_ERROR(Enter(State::kTraining));
+  ASSIGN_OR_RETURN(candidate.trained, TrainHead(inputs, candidate.splits));
+  EndPhase("train");
+  return candidate;
 }
 
 absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const Inputs& inputs, const Splits& splits) {
@@ -190,10 +225,51 @@ absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics) {
                                      .best = metrics.best});
 }
 
-absl::StatusOr<jobs::Result> TrainRun::Evaluate(const Inputs& inputs, const train::TrainedHead& trained,
-                                                const train::LabelledFeatures& test) {
+bool TrainRun::MustChoosePrecision() const {
+  return spec_.precision == kAutoPrecision && !log_.precision_chosen() &&
+         resources_.engines->Supports(spec_.device, Precision::kBf16);
+}
+
+absl::StatusOr<Precision> TrainRun::ChoosePrecision(const Inputs& inputs, const Candidate& candidate) {
+  ASSIGN_OR_RETURN(jobs::PrecisionReport report, MeasurePrecision(inputs, candidate));
+  const Precision chosen = ChooseBy(report);
+  report.precision = std::string(engine::NameOf(chosen));
+  RETURN_IF_ERROR(log_.Append(jobs::PrecisionChosen{.report = std::move(report)}));
+  return chosen;
+}
+
+absl::StatusOr<jobs::PrecisionReport> TrainRun::MeasurePrecision(const Inputs& inputs, const Candidate& candidate) {
+  Examples photos;
+  std::vector<int> labels;
+  for (const int index : MeasuredPhotos(inputs.split.validation)) {
+    photos.push_back(inputs.examples[index]);
+    labels.push_back(photos.back().label);
+  }
+  const auto measure = [&](Precision precision) -> absl::StatusOr<std::optional<std::vector<int>>> {
+    if (!resources_.engines->Supports(spec_.device, precision)) return std::nullopt;
+    const absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, photos, [](const auto&) {});
+    if (!matrix.ok()) return BlameComputing(matrix.status());
+    return TopClasses(candidate.trained.head, Select(*matrix, photos, Numbered(photos.size())));
+  };
+  TopClassesByPrecision top;
+  ASSIGN_OR_RETURN(top.f32, measure(Precision::kF32));
+  ASSIGN_OR_RETURN(top.bf16, measure(Precision::kBf16));
+  return Compare(candidate.precision, labels, top);
+}
+
+absl::StatusOr<std::vector<int>> TrainRun::TopClasses(const train::Head& head,
+                                                      const train::LabelledFeatures& features) const {
+  const absl::StatusOr<std::vector<float>> probabilities = train::Predict(head, features, spec_.device);
+  if (!probabilities.ok()) return BlameComputing(probabilities.status());
+  return evaluate::TopClasses(*probabilities, head.classes);
+}
+
+absl::StatusOr<jobs::Result> TrainRun::Evaluate(const Inputs& inputs, const Candidate& candidate) {
+  const train::TrainedHead& trained = candidate.trained;
+  const train::LabelledFeatures& test = candidate.splits.test;
   absl::StatusOr<std::vector<float>> probabilities = train::Predict(trained.head, test, spec_.device);
   if (!probabilities.ok()) return BlameComputing(probabilities.status());
+  ASSIGN_OR_RETURN(jobs::PrecisionReport precision, MeasurePrecision(inputs, candidate));
   const evaluate::Metrics metrics = evaluate::Evaluate(*probabilities, test.labels, inputs.classes());
   const train::EpochMetrics& best = trained.history[trained.best_epoch - 1];
   const auto head_parameters = static_cast<int64_t>(trained.head.kernel.size() + trained.head.bias.size());
@@ -208,14 +284,15 @@ absl::StatusOr<jobs::Result> TrainRun::Evaluate(const Inputs& inputs, const trai
                       .parameters = inputs.backbone.parameters + head_parameters,
                       .trainable_parameters = head_parameters,
                       .classes = ClassMetricsOf(metrics, inputs.version.labels),
-                      .confusion = metrics.confusion};
+                      .confusion = metrics.confusion,
+                      .precision = std::move(precision)};
 }
 
-absl::Status TrainRun::Publish(const Inputs& inputs, const train::TrainedHead& trained, jobs::Result result) {
-  const std::string head = train::SerializeHead(trained.head);
+absl::Status TrainRun::Publish(const Inputs& inputs, const Candidate& candidate, jobs::Result result) {
+  const std::string head = train::SerializeHead(candidate.trained.head);
   result.weights_sha256 = Sha256Hex(head);
   result.phase_seconds = PhaseSeconds();
-  ASSIGN_OR_RETURN(const std::string manifest, Manifest(inputs, result));
+  ASSIGN_OR_RETURN(const std::string manifest, Manifest(inputs, candidate.precision, result));
   ASSIGN_OR_RETURN(const registry::Staged staged,
                    resources_.registry->Stage(spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id,
                                               {.head = head, .manifest = manifest}));
@@ -231,7 +308,8 @@ absl::Status TrainRun::Publish(const Inputs& inputs, const train::TrainedHead& t
   });
 }
 
-absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, const jobs::Result& result) const {
+absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, Precision precision,
+                                               const jobs::Result& result) const {
   registry::Manifest manifest{
       .model = spec_.model,
       .backbone = spec_.backbone,
@@ -242,6 +320,7 @@ absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, const jobs:
                      .resize = inputs.preprocess.resize,
                      .decode = inputs.preprocess.decode,
                      .normalization = std::string(network::NameOf(inputs.backbone.normalization))},
+      .precision = std::string(engine::NameOf(precision)),
       .dataset_version = VersionName("datasets", inputs.version.dataset, inputs.version.number),
       .dataset_digest = inputs.version.digest,
       .split_hash = inputs.split.hash,
@@ -249,7 +328,7 @@ absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, const jobs:
       .spec_json = jobs::ToJson(spec_),
       .result_json = jobs::ToJson(result)};
   for (const auto& [library, version] : engine::LibraryVersions()) manifest.library_versions[library] = version;
-  manifest.library_versions["engine"] = resources_.engines->IdOf(spec_.device, kPrecision);
+  manifest.library_versions["engine"] = resources_.engines->IdOf(spec_.device, precision);
   return registry::ToJson(manifest);
 }
 
@@ -260,7 +339,7 @@ absl::Status TrainRun::BlameComputing(const absl::Status& status) const {
 
 void TrainRun::EndPhase(const std::string& name) {
   const absl::Time now = absl::Now();
-  phase_seconds_[name] = absl::ToDoubleSeconds(now - phase_start_);
+  phase_seconds_[name] += absl::ToDoubleSeconds(now - phase_start_);
   phase_start_ = now;
 }
 

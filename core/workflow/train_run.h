@@ -36,28 +36,45 @@ class TrainRun {
     network::BackboneFacts backbone;
     weights::StoredWeights weights;
     network::PreprocessSpec preprocess;
+    engine::Precision precision;  // to train in first
     int classes() const { return static_cast<int>(version.labels.size()); }
   };
   struct Splits {
     train::LabelledFeatures train, validation, test;
   };
+  // A head, and the features it was trained on.
+  struct Candidate {
+    engine::Precision precision;
+    Splits splits;
+    train::TrainedHead trained;
+  };
+  using Examples = std::vector<dataset::Example>;
+  using OnFeatures = std::function<void(const features::FeatureProgress&)>;
 
   absl::Status Enter(jobs::State state);
   absl::StatusOr<Inputs> ResolveInputs();
   absl::Status OpenDataset(Inputs& inputs);
   absl::Status FindNetwork(Inputs& inputs);
-  absl::StatusOr<features::FeatureMatrix> GetFeatures(const Inputs& inputs);
-  absl::StatusOr<Splits> PrepareSplits(const Inputs& inputs);
+  absl::StatusOr<engine::Precision> FirstPrecision() const;
+  absl::StatusOr<features::FeatureMatrix> GetFeatures(const Inputs& inputs, engine::Precision precision,
+                                                      const Examples& examples, const OnFeatures& report);
+  absl::StatusOr<Splits> PrepareSplits(const Inputs& inputs, engine::Precision precision);
   absl::StatusOr<train::TrainedHead> TrainHead(const Inputs& inputs, const Splits& splits);
+  absl::StatusOr<Candidate> Train(const Inputs& inputs, engine::Precision precision);
   absl::Status ReportEpoch(const train::EpochMetrics& metrics);
-  absl::StatusOr<jobs::Result> Evaluate(const Inputs& inputs, const train::TrainedHead& trained,
-                                        const train::LabelledFeatures& test);
-  absl::Status Publish(const Inputs& inputs, const train::TrainedHead& trained, jobs::Result result);
-  absl::StatusOr<std::string> Manifest(const Inputs& inputs, const jobs::Result& result) const;
+  // Whether the precision to serve in is still to be measured.
+  bool MustChoosePrecision() const;
+  absl::StatusOr<engine::Precision> ChoosePrecision(const Inputs& inputs, const Candidate& candidate);
+  absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const Inputs& inputs, const Candidate& candidate);
+  absl::StatusOr<std::vector<int>> TopClasses(const train::Head& head, const train::LabelledFeatures& features) const;
+  absl::StatusOr<jobs::Result> Evaluate(const Inputs& inputs, const Candidate& candidate);
+  absl::Status Publish(const Inputs& inputs, const Candidate& candidate, jobs::Result result);
+  absl::StatusOr<std::string> Manifest(const Inputs& inputs, engine::Precision precision,
+                                       const jobs::Result& result) const;
 
   // Whose matter an error of computing is.
   absl::Status BlameComputing(const absl::Status& status) const;
-  // Ends the phase `name`, which began when the one before ended.
+  // Adds to the phase `name` the time since the phase before ended.
   void EndPhase(const std::string& name);
   // Of the phases that ended, with their "total".
   std::map<std::string, double> PhaseSeconds() const;

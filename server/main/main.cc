@@ -105,6 +105,9 @@ ServerSettings ServerSettingsOf(const config::ServerConfig& config, const DataFo
   settings.version = GRAFT_VERSION;
   settings.library_versions = LibraryVersions();
   settings.devices = plan.training;
+  for (const std::string& device : plan.training) {
+    if (engine::SupportsPrecision(device, engine::Precision::kBf16)) settings.bf16_devices.push_back(device);
+  }
   settings.cores_per_worker = plan.cores_per_worker;
   settings.max_image_bytes = config.max_image_bytes;
   return settings;

@@ -38,7 +38,8 @@ struct ServerSettings {
   std::string weights_root;
   std::string version;
   std::map<std::string, std::string> library_versions;
-  std::vector<std::string> devices;  // those with a worker
+  std::vector<std::string> devices;       // those with a worker
+  std::vector<std::string> bf16_devices;  // those of them that compute in bf16
   int cores_per_worker = 1;
   int64_t max_image_bytes = 10 << 20;
 };

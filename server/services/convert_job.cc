@@ -62,6 +62,18 @@ void Fill(const jobs::Message& body, v1::JobEvent& event) {
   event.mutable_message()->set_text(body.text);
 }
 
+void Fill(const jobs::PrecisionReport& report, v1::PrecisionReport& out) {
+  out.set_precision(report.precision);
+  out.set_images(report.images);
+  if (report.accuracy_f32) out.set_accuracy_f32(*report.accuracy_f32);
+  if (report.accuracy_bf16) out.set_accuracy_bf16(*report.accuracy_bf16);
+  if (report.agreement) out.set_agreement(*report.agreement);
+}
+
+void Fill(const jobs::PrecisionChosen& body, v1::JobEvent& event) {
+  Fill(body.report, *event.mutable_precision_chosen()->mutable_report());
+}
+
 void FillTimes(const jobs::Job& job, v1::Job& out) {
   *out.mutable_create_time() = ToProto(job.create_time);
   if (job.start_time != absl::InfinitePast()) *out.mutable_start_time() = ToProto(job.start_time);
@@ -94,6 +106,7 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   result.device = spec.device();
   result.alias = spec.alias();
   result.decode = spec.decode();
+  result.precision = spec.precision();
   result.epochs = OptionalOf<int>(spec.has_epochs(), spec.epochs());
   result.patience = OptionalOf<int>(spec.has_patience(), spec.patience());
   result.batch_size = OptionalOf<int>(spec.has_batch_size(), spec.batch_size());
@@ -113,6 +126,7 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   result.set_device(spec.device);
   result.set_alias(spec.alias);
   result.set_decode(spec.decode);
+  result.set_precision(spec.precision);
   if (spec.epochs) result.set_epochs(*spec.epochs);
   if (spec.patience) result.set_patience(*spec.patience);
   if (spec.batch_size) result.set_batch_size(*spec.batch_size);
@@ -147,6 +161,7 @@ v1::JobResult ToProto(const jobs::Result& result) {
     out.mutable_confusion_matrix()->add_labels(metrics.label);
   }
   out.mutable_confusion_matrix()->mutable_counts()->Add(result.confusion.begin(), result.confusion.end());
+  if (result.precision) Fill(*result.precision, *out.mutable_precision());
   return out;
 }
 

@@ -15,6 +15,7 @@ absl::Status FillFromManifest(const registry::Manifest& manifest, v1::ModelVersi
   preprocess.set_resize(manifest.preprocess.resize);
   preprocess.set_decode(manifest.preprocess.decode);
   preprocess.set_normalization(manifest.preprocess.normalization);
+  out.set_precision(manifest.precision);
   out.set_dataset_version(manifest.dataset_version);
   out.set_dataset_digest(manifest.dataset_digest);
   out.set_split_hash(manifest.split_hash);

@@ -27,6 +27,7 @@ absl::StatusOr<jobs::TrainSpec> TrainingService::Resolve(const jobs::TrainSpec& 
   context.dataset = dataset.dataset;
   context.article_epochs = backbone.article_epochs;
   context.devices = deps_.devices;
+  context.bf16_devices = deps_.bf16_devices;
   ASSIGN_OR_RETURN(jobs::TrainSpec spec, jobs::ResolveSpec(requested, context));
   RETURN_IF_ERROR(weights::CurrentWeights(deps_.weights_root, backbone.name).status());
   // The split is kept, so the worker finds it made; a class that is too small shows here and not in a failed job.

@@ -20,7 +20,8 @@ class TrainingService final : public v1::TrainingService::CallbackService {
     jobs::ChangeFeed* feed;
     dataset::DatasetStore* datasets;
     std::string weights_root;
-    std::vector<std::string> devices;  // those with a worker
+    std::vector<std::string> devices;       // those with a worker
+    std::vector<std::string> bf16_devices;  // those of them that compute in bf16
   };
   TrainingService(rpc::Gate* gate, Dependencies dependencies) : gate_(gate), deps_(std::move(dependencies)) {}
 

@@ -27,6 +27,7 @@ void FakeModelService::SetVersions(int count) {
     version.set_name(VersionName("models", "animals", number));
     version.set_model("animals");
     version.set_number(number);
+    version.set_precision("bf16");
     versions_[number] = version;
   }
   production_ = count;

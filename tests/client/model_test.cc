@@ -38,6 +38,11 @@ TEST_F(ModelTest, RollbackSaysWhereTheAliasIsBack) {
   EXPECT_EQ(Model({"rollback", "animals"}).exit_code, 2);
 }
 
+TEST_F(ModelTest, ShowSaysWhatTheVersionIsServedIn) {
+  EXPECT_THAT(Model({"show", "animals:2"}).out, HasSubstr("served in: bf16"));
+  EXPECT_EQ(json::parse(Model({"show", "animals:2"}, true).out)["precision"], "bf16");
+}
+
 TEST_F(ModelTest, HistoryShowsEveryMove) {
   server_.models().SetHistory(3);
   const CommandResult result = Model({"history", "animals"});

@@ -50,6 +50,10 @@ class TrainTest : public ::testing::Test {
       result.mutable_confusion_matrix()->add_labels("cat");
       result.mutable_confusion_matrix()->add_counts(41);
       (*result.mutable_phase_seconds())["total"] = 2;
+      result.mutable_precision()->set_precision("bf16");
+      result.mutable_precision()->set_images(500);
+      result.mutable_precision()->set_accuracy_f32(0.97);
+      result.mutable_precision()->set_agreement(0.998);
     }
     if (end == v1::JOB_STATE_FAILED) {
       job.mutable_error()->set_type(v1::JOB_ERROR_TYPE_DATA);
@@ -95,6 +99,8 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
                    "production",
                    "--decode",
                    "full",
+                   "--precision",
+                   "f32",
                    "--request-id",
                    "r1",
                    "--detach"})
@@ -116,6 +122,7 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
   EXPECT_EQ(spec.device(), "cpu");
   EXPECT_EQ(spec.alias(), "production");
   EXPECT_EQ(spec.decode(), "full");
+  EXPECT_EQ(spec.precision(), "f32");
 }
 
 TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
@@ -135,6 +142,7 @@ TEST_F(TrainTest, FollowsTheJobAndReportsItsResult) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.out,
               AllOf(HasSubstr("features: 12 computed, 30 from cache"), HasSubstr("epoch 1/3  loss 0.5000"),
+                    HasSubstr("precision: bf16 (on 500 validation photos: accuracy f32 0.9700, agreement 0.9980)"),
                     HasSubstr("test accuracy 0.9750"), HasSubstr("graft classify animals:3"), HasSubstr("41")));
 }
 

@@ -24,10 +24,17 @@ class TrainingSite {
  public:
   static constexpr char kBackbone[] = "mobilenet_v2";
 
-  // With fake engines, which it counts.
-  void Open() {
-    Open({.id = [](const std::string&, engine::Precision) { return std::string("fake-1/cpu/f32"); },
-          .create = [this](const weights::StoredWeights&, const engine::EngineTarget&) { return MakeEngine(); }});
+  // With fake engines, which it counts; and with bf16 if that has an arithmetic.
+  void Open(std::optional<FakeEngine::Arithmetic> bf16 = std::nullopt) {
+    Open({.id = [](const std::string&, engine::Precision precision) { return FakeEngine::IdOf(precision); },
+          .create =
+              [this, bf16](const weights::StoredWeights&, const engine::EngineTarget& target) {
+                return MakeEngine(target.precision == engine::Precision::kF32 ? FakeEngine::Arithmetic::kExact : *bf16);
+              },
+          .supports =
+              [bf16](const std::string&, engine::Precision precision) {
+                return precision == engine::Precision::kF32 || bf16.has_value();
+              }});
   }
   void Open(workflow::EngineFactory factory) {
     ASSERT_OK_AND_ASSIGN(database_, store::Database::Open(folder_ / "graft.db"));
@@ -73,6 +80,8 @@ class TrainingSite {
             .model = "colours",
             .preset = "article",
             .device = "cpu",
+            .decode = "scaled",
+            .precision = "auto",
             .epochs = 5,
             .patience = 3,
             .batch_size = 8,
@@ -114,10 +123,10 @@ class TrainingSite {
   FakeEngine* engine() { return engine_; }
 
  private:
-  absl::StatusOr<std::unique_ptr<engine::Engine>> MakeEngine() {
+  absl::StatusOr<std::unique_ptr<engine::Engine>> MakeEngine(FakeEngine::Arithmetic arithmetic) {
     auto facts = network::FindBackbone(kBackbone);
     if (!facts.ok()) return facts.status();
-    auto engine = std::make_unique<FakeEngine>(*facts);
+    auto engine = std::make_unique<FakeEngine>(*facts, /*preferred_batch=*/1, arithmetic);
     ++engines_made_;
     engine_ = engine.get();
     return engine;

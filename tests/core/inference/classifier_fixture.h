@@ -97,7 +97,8 @@ class ClassifierTest : public ::testing::Test {
       weights_sha256_[backbone] = stored.sha256;
     }
     options_.weights_root = folder_ / "weights";
-    options_.create_engine = [this](const weights::StoredWeights& weights, const engine::EngineTarget&) {
+    options_.create_engine = [this](const weights::StoredWeights& weights, const engine::EngineTarget& target) {
+      last_precision_ = target.precision;
       return CreateFake(weights);
     };
   }
@@ -108,12 +109,14 @@ class ClassifierTest : public ::testing::Test {
     return std::make_unique<FakeEngine>(weights.backbone, run_gate_, entered_, fail_runs_);
   }
 
-  void Publish(const std::string& model, int shift = 0, const std::string& backbone = "mobilenet_v2") {
+  void Publish(const std::string& model, int shift = 0, const std::string& backbone = "mobilenet_v2",
+               const std::string& precision = "f32") {
     const registry::Manifest manifest{.model = model,
                                       .backbone = backbone,
                                       .backbone_sha256 = weights_sha256_.at(backbone),
                                       .labels = {"red", "green", "blue"},
                                       .preprocess = {.height = 8, .width = 8},
+                                      .precision = precision,
                                       .spec_json = "{}",
                                       .result_json = "{}"};
     ASSERT_OK_AND_ASSIGN(
@@ -142,9 +145,10 @@ class ClassifierTest : public ::testing::Test {
   std::map<std::string, std::string> weights_sha256_;
   ClassifierOptions options_;
   std::atomic<int> engines_created_ = 0;
-  absl::Notification* load_gate_ = nullptr;  // holds the loading of resnet50_v2
-  absl::Notification* run_gate_ = nullptr;   // holds every forward pass
-  absl::Notification* entered_ = nullptr;    // told when a forward pass begins
+  std::atomic<engine::Precision> last_precision_ = engine::Precision::kF32;  // that an engine was created for
+  absl::Notification* load_gate_ = nullptr;                                  // holds the loading of resnet50_v2
+  absl::Notification* run_gate_ = nullptr;                                   // holds every forward pass
+  absl::Notification* entered_ = nullptr;                                    // told when a forward pass begins
   bool fail_runs_ = false;
   std::unique_ptr<Classifier> classifier_;
 };

@@ -84,6 +84,25 @@ TEST_F(ClassifierTest, VersionsOfOneBackboneShareItsTrunk) {
   EXPECT_EQ(engines_created_, 1);
 }
 
+TEST_F(ClassifierTest, VersionIsServedInItsManifestsPrecision) {
+  options_.has_bf16 = true;
+  Publish("exact");
+  Publish("rounded", 0, "mobilenet_v2", "bf16");
+  Start();
+  ASSERT_OK(Classify({.model = "rounded", .image = Picture(255, 0, 0)}).status());
+  EXPECT_EQ(last_precision_, engine::Precision::kBf16);
+  ASSERT_OK(Classify({.model = "exact", .image = Picture(255, 0, 0)}).status());
+  EXPECT_EQ(last_precision_, engine::Precision::kF32);
+  EXPECT_EQ(classifier_->loaded_trunks(), 2);
+}
+
+TEST_F(ClassifierTest, DeviceWithoutBf16ServesAllInF32) {
+  Publish("rounded", 0, "mobilenet_v2", "bf16");
+  Start();
+  ASSERT_OK(Classify({.model = "rounded", .image = Picture(255, 0, 0)}).status());
+  EXPECT_EQ(last_precision_, engine::Precision::kF32);
+}
+
 TEST_F(ClassifierTest, DamagedHeadIsDataLoss) {
   Publish("colours");
   const std::string path = registry_->Find({.name = "colours"})->head_path;

@@ -19,7 +19,8 @@ Result SomeResult() {
           .weights_sha256 = "abc",
           .parameters = int64_t{1} << 40,
           .classes = {{.label = "köt\"er", .precision = 0.5, .recall = 0.25, .images = 3}},
-          .confusion = {1, 0, 2, 3}};
+          .confusion = {1, 0, 2, 3},
+          .precision = PrecisionReport{.precision = "f32", .images = 9, .accuracy_f32 = 0.75}};
 }
 
 TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
@@ -38,6 +39,7 @@ TEST(JobJsonTest, ResultComesBackTheSame) {
   EXPECT_EQ(result.classes.at(0).label, "köt\"er");
   EXPECT_EQ(result.confusion, (std::vector<int>{1, 0, 2, 3}));
   EXPECT_EQ(result.phase_seconds.at("train"), 1.5);
+  EXPECT_EQ(result.precision, SomeResult().precision);
 }
 
 TEST(JobJsonTest, EveryKindOfEventComesBack) {
@@ -49,6 +51,8 @@ TEST(JobJsonTest, EveryKindOfEventComesBack) {
       FeaturesReady{.images_computed = 1, .images_from_cache = 2, .seconds = 3},
       EpochDone{.epoch = 2, .epochs = 10, .train_loss = 0.25, .best = true},
       Message{"hello"},
+      PrecisionChosen{
+          {.precision = "bf16", .images = 9, .accuracy_f32 = 1, .accuracy_bf16 = 1.0 / 3, .agreement = 0.5}},
   };
   for (const EventBody& body : bodies) {
     const std::string text = ToJson(body);

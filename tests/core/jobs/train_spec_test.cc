@@ -46,6 +46,7 @@ TEST(ResolveSpecTest, UnsetFieldsBecomeTheArticles) {
                              .preset = "article",
                              .device = "cpu",
                              .decode = "scaled",
+                             .precision = "auto",
                              .epochs = 10,
                              .patience = 3,
                              .batch_size = 32,
@@ -63,6 +64,7 @@ TEST(ResolveSpecTest, SetFieldsStay) {
                          .device = "cpu",
                          .alias = "production",
                          .decode = "full",
+                         .precision = "f32",
                          .epochs = 1000,
                          .patience = 1,
                          .batch_size = 1024,
@@ -86,6 +88,7 @@ TEST(ResolveSpecTest, RefusalNamesTheField) {
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.model = "No Name"; }), "spec.model");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.alias = "a/b"; }), "spec.alias");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.decode = "half"; }), "spec.decode");
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.precision = "int8"; }), "spec.precision");
   for (int bad : {0, -1, 1001}) {
     EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.epochs = bad; }), "spec.epochs");
     EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.patience = bad; }), "spec.patience");
@@ -136,6 +139,20 @@ TEST(ResolveSpecTest, UnknownDeviceNamesTheAvailable) {
   spec.device = "cuda:0";
   EXPECT_THAT(ResolveSpec(spec, context),
               StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("spec.device"), HasSubstr("cpu, cuda:1"))));
+}
+
+TEST(ResolveSpecTest, Bf16NeedsADeviceThatHasIt) {
+  SpecContext context = Context();
+  context.devices = {"cpu", "cuda:0"};
+  context.bf16_devices = {"cuda:0"};
+  TrainSpec spec = Minimal();
+  spec.precision = "bf16";
+  ASSERT_OK_AND_ASSIGN(const TrainSpec on_gpu, ResolveSpec(spec, context));
+  EXPECT_EQ(on_gpu.precision, "bf16");
+  spec.device = "cpu";
+  EXPECT_THAT(ResolveSpec(spec, context),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("spec.precision"), HasSubstr("'cpu' has no bf16"), HasSubstr("f32"))));
 }
 
 TEST(ResolveSpecTest, ServerWithoutWorkersSaysSo) {

@@ -30,6 +30,17 @@ TEST(ManifestTest, ReadsBackWhatItWrote) {
   EXPECT_THAT(ManifestFromJson(text), IsOkAndHolds(Example()));
 }
 
+TEST(ManifestTest, PrecisionIsF32WhereOldTextsDoNotSay) {
+  Manifest manifest = Example();
+  manifest.precision = "bf16";
+  ASSERT_OK_AND_ASSIGN(const std::string text, ToJson(manifest));
+  EXPECT_THAT(ManifestFromJson(text), IsOkAndHolds(manifest));
+  EXPECT_THAT(ManifestFromJson(absl::StrReplaceAll(text, {{"  \"precision\": \"bf16\",\n", ""}})),
+              IsOkAndHolds(Example()));
+  EXPECT_THAT(ManifestFromJson(absl::StrReplaceAll(text, {{"\"bf16\"", "\"int8\""}})),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("int8")));
+}
+
 TEST(ManifestTest, EqualManifestsGiveEqualText) {
   ASSERT_OK_AND_ASSIGN(const std::string text, ToJson(Example()));
   EXPECT_THAT(ToJson(Example()), IsOkAndHolds(text));

@@ -56,6 +56,7 @@ TEST_F(TrainingServiceTest, SubmittedJobHasTheResolvedSpec) {
   EXPECT_EQ(job.spec().epochs(), 10);
   EXPECT_EQ(job.spec().device(), "cpu");
   EXPECT_EQ(job.spec().decode(), "scaled");
+  EXPECT_EQ(job.spec().precision(), "auto");
   EXPECT_TRUE(job.has_create_time());
   EXPECT_FALSE(job.has_start_time());
   EXPECT_EQ(job.last_sequence(), 1);
@@ -112,6 +113,9 @@ TEST_F(TrainingServiceTest, ImpossibleSpecsAreRefusedAtSubmit) {
   request = Valid();
   request.mutable_spec()->set_decode("half");
   EXPECT_EQ(FieldOf(Submit(request).status()), "spec.decode");
+  request = Valid();
+  request.mutable_spec()->set_precision("bf16");  // the test's server has no device with it
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.precision");
   request = Valid();
   request.mutable_spec()->set_device("cuda:7");
   EXPECT_EQ(FieldOf(Submit(request).status()), "spec.device");
