@@ -78,7 +78,10 @@ class Checker {
 
   // Until the list is done or one image failed.
   absl::Status Run(int threads, const std::function<void(int checked)>& on_progress) ABSL_LOCKS_EXCLUDED(mutex_) {
-    running_threads_ = threads;
+    {
+      absl::MutexLock lock(&mutex_);
+      running_threads_ = threads;
+    }
     std::vector<std::thread> workers;
     workers.reserve(static_cast<size_t>(threads));
     for (int i = 0; i < threads; ++i) workers.push_back(NamedThread("import-decode", [this] { Work(); }));

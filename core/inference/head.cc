@@ -79,7 +79,7 @@ std::vector<float> Probabilities(const LoadedHead& head, absl::Span<const float>
 
 int64_t LoadedHead::bytes() const {
   size_t total = sizeof(*this) + (kernel.size() + bias.size()) * sizeof(float);
-  for (const std::string& label : labels) total += sizeof(label) + label.size();
+  for (const std::string& label : labels) total += sizeof(std::string) + label.size();
   return static_cast<int64_t>(total);
 }
 

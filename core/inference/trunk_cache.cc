@@ -118,6 +118,7 @@ std::vector<TrunkCache::Key> TrunkCache::ByLastUse() const {
   }
   std::sort(loaded.begin(), loaded.end());
   std::vector<Key> keys;
+  keys.reserve(loaded.size());
   for (auto& [last_use, key] : loaded) keys.push_back(std::move(key));
   return keys;
 }

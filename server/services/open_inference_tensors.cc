@@ -124,8 +124,10 @@ class ImageReader {
                                               " is not within 0 to 255: send RGB without any scaling"));
     }
     std::vector<uint8_t> pixels(values.size());
-    std::transform(values.begin(), values.end(), pixels.begin(),
-                   [](float value) { return static_cast<uint8_t>(value + 0.5F); });
+    // Half up, for values that are not negative; lround would not be vectorised.
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings)
+    const auto rounded = [](float value) { return static_cast<uint8_t>(value + 0.5F); };
+    std::transform(values.begin(), values.end(), pixels.begin(), rounded);
     return pixels;
   }
 
