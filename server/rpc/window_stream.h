@@ -100,12 +100,12 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
     bool over = false;
     {
       absl::MutexLock lock(&mutex_);
-      reading_ = false;
       reads_done_ = !ok;
       over = !ok || finished_ || result_.has_value();
       first = !started_;
       if (!over) started_ = true;
       starting_ = first && !over;
+      if (over || starting_) reading_ = false;
     }
     if (over) return Advance();
     first ? StartSession() : Take();
@@ -205,6 +205,10 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
     const absl::Status taken = StatusFromThrow(absl::StatusCode::kInternal, record_.method(),
                                                [&] { session_->OnMessage(std::move(incoming_), ticket); });
     if (!taken.ok()) return ticket->EndStream(taken);
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;
+    }
     ReadNext();
   }
 
@@ -295,10 +299,10 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
   std::shared_ptr<Session> session_;
   int64_t drain_listener_ = -1;
   std::shared_ptr<WindowStream> self_;  // until OnDone; a thread that drops a ticket may be in here still
-  Request incoming_;                    // gRPC's while reading_, then the one message's that is being taken
+  Request incoming_;                    // gRPC's, and then the taker's, while reading_; or OnStart's while starting_
 
   absl::Mutex mutex_;
-  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;  // until the message is taken: no other is read over it
   bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
   bool started_ ABSL_GUARDED_BY(mutex_);           // the first message is here, or there is no start
   bool starting_ ABSL_GUARDED_BY(mutex_) = false;  // and the session is looking at it

@@ -90,11 +90,13 @@ class ClassifyStreamTest : public ServerTest {
   }
 };
 
+// So many that items arrive at any moment of an answer's way out.
 TEST_F(ClassifyStreamTest, EveryItemIsAnsweredOnceAndThenTheStreamEndsWell) {
+  constexpr int kItems = 10'000;
   Caller caller(*inference_);
   caller.Start("animals", 1);
   std::thread sender([&] {
-    for (int i = 0; i < 300; ++i) caller.Send(i, "photo");
+    for (int i = 0; i < kItems; ++i) caller.Send(i, "photo");
     caller.HalfClose();
   });
   std::set<int64_t> answered;
@@ -108,7 +110,7 @@ TEST_F(ClassifyStreamTest, EveryItemIsAnsweredOnceAndThenTheStreamEndsWell) {
   }
   sender.join();
   EXPECT_OK(caller.Finish());
-  EXPECT_EQ(answered.size(), 300u);
+  EXPECT_EQ(answered.size(), static_cast<size_t>(kItems));
 }
 
 TEST_F(ClassifyStreamTest, ItemsThatFailDoNotEndTheStream) {
