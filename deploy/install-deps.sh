@@ -74,11 +74,16 @@ toolkit_has_cuda_runtime() {
   grep -q 'libcudart\.so\.13' "$scratch" && grep -q 'libcupti\.so\.13' "$scratch"
 }
 
+# Also mends one that was interrupted while it was made: it has no pip.
+make_venv() {
+  "$1/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv "$1"
+}
+
 install_wheels() {
   local wanted=("${wheels[@]}")
   toolkit_has_cuda_runtime || wanted+=("${cuda_runtime_wheels[@]}")
   [ "$with_cuda" = no ] || wanted+=("${cuda_wheels[@]}")
-  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+  make_venv "$venv"
   "$venv/bin/python" -m pip freeze --disable-pip-version-check >"$scratch"
   if [ "$with_cuda" = yes ] && ! grep -qx 'cuda-toolkit==13.0.2' "$scratch"; then
     echo "install-deps: installing CUDA 13.0.2 libraries into $venv"
@@ -117,7 +122,7 @@ install_test_venv() {
   { cat "$root/tests/requirements.txt"; echo "# perf_analyzer of $perf_analyzer_wheel"; } >"$scratch"
   ! cmp -s "$scratch" "$done_file" || return 0
   echo "install-deps: installing tests/requirements.txt into $test_venv"
-  [ -x "$test_venv/bin/python" ] || python3 -m venv "$test_venv"
+  make_venv "$test_venv"
   "$test_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$root/tests/requirements.txt"
   install_perf_analyzer
   cp "$scratch" "$done_file"

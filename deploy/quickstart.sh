@@ -15,10 +15,15 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 photos=
 keep=no
+# The absolute path of what the user named, before anything is installed.
+existing() {
+  [ -e "$2" ] || { echo "quickstart: $1: '$2' does not exist" >&2; exit 2; }
+  realpath "$2"
+}
 data=$root/build/quickstart
 while [ $# -gt 0 ]; do
   case $1 in
-    --photos) photos=$(realpath "${2:?--photos needs a folder}"); shift 2 ;;
+    --photos) photos=$(existing --photos "${2:-}"); shift 2 ;;
     --data-dir) data=$(realpath -m "${2:?--data-dir needs a folder}"); shift 2 ;;
     --keep) keep=yes; shift ;;
     -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
@@ -32,6 +37,7 @@ warn() { printf '\n!! %s\n' "$*" >&2; }
 
 bin=$root/build/release/bin
 assets=${GRAFT_ASSETS:-}
+[ -z "$assets" ] || assets=$(existing GRAFT_ASSETS "$assets")
 if [ -z "$assets" ] && [ -d ../shared/data ]; then assets=$(cd ../shared/data && pwd); fi
 downloads=$root/.cache/downloads
 

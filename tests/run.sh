@@ -11,6 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 preset=release
+case ${1:-} in -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 if [ "${1:-}" = --preset ]; then
   preset=${2:?"--preset needs a name: release, dev, asan, tsan or clang"}
   shift 2
