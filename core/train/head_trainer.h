@@ -36,6 +36,7 @@ struct Head {
 
 struct EpochMetrics {
   int epoch = 0;
+  int phase = 0;  // of FineTune's, from 1; 0 in TrainHead
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, learning_rate = 0;
   double seconds = 0, images_per_second = 0;
   bool best = false;
