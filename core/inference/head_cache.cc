@@ -7,15 +7,7 @@
 namespace graft::inference {
 
 absl::StatusOr<std::shared_ptr<const LoadedHead>> HeadCache::Get(const VersionReference& reference) {
-  ASSIGN_OR_RETURN(int number, registry_->ResolveNumber(reference));
-  while (true) {
-    auto head = GetVersion(reference.name, number);
-    if (head.ok()) return head;
-    // An alias may have moved on and its version been deleted before it was read.
-    ASSIGN_OR_RETURN(const int number_now, registry_->ResolveNumber(reference));
-    if (number_now == number) return head;
-    number = number_now;
-  }
+  return registry::ReadResolved(*registry_, reference, [&](int number) { return GetVersion(reference.name, number); });
 }
 
 absl::StatusOr<std::shared_ptr<const LoadedHead>> HeadCache::GetVersion(const std::string& model, int number) {

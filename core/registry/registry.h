@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -122,5 +123,20 @@ class Registry {
   store::Database* const database_;
   const std::string root_;
 };
+
+// What `read` answers for the number that `reference` names, asked again where that fails and an alias has moved on
+// meanwhile: the version it named before may have been deleted. `read` takes an int and returns a StatusOr.
+template <typename Read>
+std::invoke_result_t<Read, int> ReadResolved(Registry& registry, const VersionReference& reference, Read read) {
+  absl::StatusOr<int> number = registry.ResolveNumber(reference);
+  while (number.ok()) {
+    auto answer = read(*number);
+    if (answer.ok()) return answer;
+    const int before = *number;
+    number = registry.ResolveNumber(reference);
+    if (number.ok() && *number == before) return answer;
+  }
+  return number.status();
+}
 
 }  // namespace graft::registry

@@ -59,14 +59,18 @@ absl::StatusOr<OpenInferenceModel> OpenInferenceModels::Find(absl::string_view f
 }
 
 absl::StatusOr<OpenInferenceModel> OpenInferenceModels::Find(const VersionReference& reference) {
-  const absl::StatusOr<int> number = registry_->ResolveNumber(reference);
-  if (!number.ok()) return Unknown(number.status());
-  const Key key(reference.name, *number);
+  absl::StatusOr<OpenInferenceModel> model =
+      registry::ReadResolved(*registry_, reference, [&](int number) { return FindVersion(reference.name, number); });
+  if (!model.ok()) return Unknown(model.status());
+  return model;
+}
+
+absl::StatusOr<OpenInferenceModel> OpenInferenceModels::FindVersion(const std::string& name, int number) {
+  const Key key(name, number);
   if (const std::optional<OpenInferenceModel> known = known_.Get(key)) return *known;
-  const absl::StatusOr<registry::ModelVersion> found =
-      registry_->Find({.name = reference.name, .number = *number, .alias = {}});
-  if (!found.ok()) return Unknown(found.status());
-  ASSIGN_OR_RETURN(OpenInferenceModel model, Read(*found));
+  ASSIGN_OR_RETURN(const registry::ModelVersion version,
+                   registry_->Find({.name = name, .number = number, .alias = {}}));
+  ASSIGN_OR_RETURN(OpenInferenceModel model, Read(version));
   known_.Put(key, model, static_cast<int64_t>(sizeof(key) + sizeof(model) + 2 * model.name.size()));
   return model;
 }

@@ -39,6 +39,8 @@ class OpenInferenceModels {
  private:
   using Key = std::pair<std::string, int>;  // model, number
 
+  absl::StatusOr<OpenInferenceModel> FindVersion(const std::string& name, int number);
+
   registry::Registry* const registry_;
   LruCache<Key, OpenInferenceModel> known_{1 << 20};
 };

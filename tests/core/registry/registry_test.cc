@@ -211,6 +211,27 @@ TEST_F(RegistryTest, DeletedVersionIsGoneForGoodAndItsNumberTooAfterReopening) {
   EXPECT_EQ(Publish("animals").value(), 4);
 }
 
+TEST_F(RegistryTest, ReadFollowsAnAliasThatMovesOnWhileItsVersionIsDeleted) {
+  ASSERT_OK_AND_ASSIGN(const int first, Publish("animals", "production"));
+  std::vector<int> read;
+  const auto find = [&](int number) -> absl::StatusOr<int> {
+    read.push_back(number);
+    if (number == first) {  // as if another process came between the two reads
+      EXPECT_OK(Publish("animals", "production"));
+      EXPECT_OK(registry_->Delete("animals", first));
+    }
+    const absl::StatusOr<ModelVersion> version = registry_->Find({.name = "animals", .number = number, .alias = {}});
+    return version.ok() ? absl::StatusOr<int>(version->number) : version.status();
+  };
+
+  EXPECT_THAT(ReadResolved(*registry_, {.name = "animals", .number = {}, .alias = "production"}, find), IsOk());
+  EXPECT_THAT(read, ElementsAre(first, first + 1));
+
+  // What is named by its number stays what it is: gone.
+  EXPECT_THAT(ReadResolved(*registry_, {.name = "animals", .number = first, .alias = {}}, find),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
 TEST_F(RegistryTest, DeleteOfWhatNeverWasIsNotFound) {
   EXPECT_THAT(registry_->Delete("animals", 1), StatusIs(absl::StatusCode::kNotFound));
   ASSERT_OK(Publish("animals"));
