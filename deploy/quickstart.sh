@@ -47,7 +47,13 @@ build() {
   local configure=(--preset release)
   [ -z "${GRAFT_VENV:-}" ] || configure+=(-DGRAFT_VENV="$GRAFT_VENV")
   cmake "${configure[@]}" >build/configure-release.log 2>&1 || { cat build/configure-release.log; exit 1; }
-  cmake --build --preset release --target graft-server graft-worker graft graft-weights >build/build-release.log 2>&1 ||
+  local targets=(graft-server graft-worker graft graft-weights)
+  if [ -t 1 ]; then  # Ninja counts along in one line
+    cmake --build --preset release --target "${targets[@]}"
+    return
+  fi
+  echo "what the build says goes to build/build-release.log"
+  cmake --build --preset release --target "${targets[@]}" >build/build-release.log 2>&1 ||
     { tail -50 build/build-release.log; exit 1; }
 }
 

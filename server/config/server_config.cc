@@ -55,6 +55,9 @@ void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
                "A proxy that terminates HTTP/2 stands before this server: lets it listen beyond loopback");
   app.set_config("--config", "", "TOML or INI file with these settings, without the dashes");
   app.set_version_flag("--version", version);
+  app.footer(
+      "Every setting is also an environment variable, GRAFT_LISTEN for --listen, and a line of the file.\n"
+      "Later ones win: defaults, file, environment, flags.");
   app.allow_config_extras(CLI::config_extras_mode::error);
   for (CLI::Option* option : app.get_options()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
