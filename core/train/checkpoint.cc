@@ -7,9 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/base/digest.h"
-#include "core/base/file.h"
 #include "core/base/status_from_throw.h"
 #include "core/base/status_macros.h"
+#include "core/train/checkpoint_file.h"
+#include "core/train/epoch_json.h"
 #include "core/train/head_file.h"
 
 namespace graft::train {
@@ -17,8 +18,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr char kFormat[] = "graft-head-checkpoint-1";
-constexpr int64_t kMaxBytes = int64_t{1} << 30;
+constexpr char kFormat[] = "graft-head-checkpoint-2";
 
 template <typename T>
 void UpdateWith(Sha256& digest, const std::vector<T>& values) {
@@ -32,35 +32,9 @@ void UpdateWith(Sha256& digest, const LabelledFeatures& features) {
   UpdateWith(digest, features.labels);
 }
 
-Json ToJson(const EpochMetrics& metrics) {
-  return {{"epoch", metrics.epoch},
-          {"train_loss", metrics.train_loss},
-          {"train_accuracy", metrics.train_accuracy},
-          {"validation_loss", metrics.validation_loss},
-          {"validation_accuracy", metrics.validation_accuracy},
-          {"learning_rate", metrics.learning_rate},
-          {"seconds", metrics.seconds},
-          {"images_per_second", metrics.images_per_second},
-          {"best", metrics.best}};
-}
-
-EpochMetrics MetricsFromJson(const Json& json) {
-  return {.epoch = json.at("epoch"),
-          .train_loss = json.at("train_loss"),
-          .train_accuracy = json.at("train_accuracy"),
-          .validation_loss = json.at("validation_loss"),
-          .validation_accuracy = json.at("validation_accuracy"),
-          .learning_rate = json.at("learning_rate"),
-          .seconds = json.at("seconds"),
-          .images_per_second = json.at("images_per_second"),
-          .best = json.at("best")};
-}
-
 // All but the tensors.
 std::string ProgressToJson(const TrainingState& state) {
-  Json history = Json::array();
-  for (const EpochMetrics& metrics : state.history) history.push_back(ToJson(metrics));
-  return Json{{"adam_step", state.adam_step}, {"best_epoch", state.best_epoch}, {"history", history}}.dump();
+  return Json{{"adam_step", state.adam_step}, {"best_epoch", state.best_epoch}, {"history", state.history}}.dump();
 }
 
 absl::Status ProgressFromJson(absl::string_view text, TrainingState& state) {
@@ -68,50 +42,19 @@ absl::Status ProgressFromJson(absl::string_view text, TrainingState& state) {
     const Json json = Json::parse(text);
     state.adam_step = json.at("adam_step");
     state.best_epoch = json.at("best_epoch");
-    for (const Json& metrics : json.at("history")) state.history.push_back(MetricsFromJson(metrics));
+    state.history = json.at("history").get<std::vector<EpochMetrics>>();
   });
 }
 
-// The file's metadata names a digest of the file as it is without that name: serialising is deterministic.
-std::string DigestOf(const std::map<std::string, weights::TensorView>& tensors,
-                     std::map<std::string, std::string> metadata) {
-  metadata.erase("sha256");
-  return Sha256Hex(weights::Serialize(tensors, metadata));
-}
-
-// "" where there is none.
-std::string Find(const std::map<std::string, std::string>& metadata, const std::string& key) {
-  const auto found = metadata.find(key);
-  return found == metadata.end() ? "" : found->second;
-}
-
-absl::Status CheckMetadata(const weights::Safetensors& file, const std::string& inputs_digest) {
-  if (Find(file.metadata(), "format") != kFormat) return absl::DataLossError("not a checkpoint");
-  if (Find(file.metadata(), "sha256") != DigestOf(file.tensors(), file.metadata())) {
-    return absl::DataLossError("checkpoint's digest does not match its content");
-  }
-  if (Find(file.metadata(), "inputs") != inputs_digest) {
-    return absl::FailedPreconditionError("checkpoint is of another run");
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<TrainingState> LoadFile(const std::string& path, const std::string& inputs_digest, int dimension,
-                                       int classes) {
-  ASSIGN_OR_RETURN(std::string bytes, ReadFile(path, kMaxBytes));
-  ASSIGN_OR_RETURN(const weights::Safetensors file, weights::Safetensors::Parse(std::move(bytes)));
-  RETURN_IF_ERROR(CheckMetadata(file, inputs_digest));
+absl::StatusOr<TrainingState> StateOf(const ReadCheckpoint& checkpoint, int dimension, int classes) {
+  const auto& tensors = checkpoint.file.tensors();
   TrainingState state;
-  RETURN_IF_ERROR(ProgressFromJson(Find(file.metadata(), "progress"), state));
-  ASSIGN_OR_RETURN(state.head, TakeHead("head", dimension, classes, file.tensors()));
-  ASSIGN_OR_RETURN(state.best, TakeHead("best", dimension, classes, file.tensors()));
-  ASSIGN_OR_RETURN(state.adam_first, TakeHead("adam/first", dimension, classes, file.tensors()));
-  ASSIGN_OR_RETURN(state.adam_second, TakeHead("adam/second", dimension, classes, file.tensors()));
+  RETURN_IF_ERROR(ProgressFromJson(checkpoint.progress, state));
+  ASSIGN_OR_RETURN(state.head, TakeHead("head", dimension, classes, tensors));
+  ASSIGN_OR_RETURN(state.best, TakeHead("best", dimension, classes, tensors));
+  ASSIGN_OR_RETURN(state.adam_first, TakeHead("adam/first", dimension, classes, tensors));
+  ASSIGN_OR_RETURN(state.adam_second, TakeHead("adam/second", dimension, classes, tensors));
   return state;
-}
-
-std::string FilePath(const std::string& path, int epoch) {
-  return absl::StrCat(path, ".", epoch % 2);
 }
 
 }  // namespace
@@ -139,20 +82,16 @@ absl::Status SaveCheckpoint(const std::string& path, const TrainingState& state,
   AddHead("best", state.best, tensors);
   AddHead("adam/first", state.adam_first, tensors);
   AddHead("adam/second", state.adam_second, tensors);
-  std::map<std::string, std::string> metadata = {
-      {"format", kFormat}, {"inputs", inputs_digest}, {"progress", ProgressToJson(state)}};
-  metadata["sha256"] = DigestOf(tensors, metadata);
-  return WriteFileDurably(FilePath(path, state.epoch()), weights::Serialize(tensors, metadata));
+  return WriteCheckpoint(path, {kFormat, inputs_digest}, state.epoch(), ProgressToJson(state), tensors);
 }
 
 std::optional<TrainingState> LoadCheckpoint(const std::string& path, const std::string& inputs_digest, int dimension,
                                             int classes) {
-  std::optional<TrainingState> latest;
-  for (const int turn : {0, 1}) {
-    absl::StatusOr<TrainingState> state = LoadFile(FilePath(path, turn), inputs_digest, dimension, classes);
-    if (state.ok() && (!latest || state->epoch() > latest->epoch())) latest = *std::move(state);
+  for (const ReadCheckpoint& checkpoint : ReadCheckpoints(path, {kFormat, inputs_digest})) {
+    absl::StatusOr<TrainingState> state = StateOf(checkpoint, dimension, classes);
+    if (state.ok()) return *std::move(state);
   }
-  return latest;
+  return std::nullopt;
 }
 
 }  // namespace graft::train

@@ -1,4 +1,4 @@
-// The state of a training run between two epochs, on disk. Plain C++.
+// The state of a head's training between two epochs, on disk. Plain C++.
 #pragma once
 
 #include <optional>
@@ -25,8 +25,7 @@ struct TrainingState {
 // SHA-256 over everything that a run is a function of.
 std::string InputsDigest(const LabelledFeatures& train, const LabelledFeatures& validation, const HeadOptions& options);
 
-// Writes `state` durably to one of two files, `path`.0 and `path`.1, in turns: a safetensors file whose metadata
-// holds the history, the inputs' digest and a SHA-256 of the whole.
+// Writes `state` durably to one of two files, `path`.0 and `path`.1, in turns (checkpoint_file.h).
 absl::Status SaveCheckpoint(const std::string& path, const TrainingState& state, const std::string& inputs_digest);
 
 // The later of the two that are whole and of these inputs; nullopt if neither is.

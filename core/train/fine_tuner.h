@@ -87,6 +87,11 @@ struct FineTuneOptions {
   uint32_t seed = 0;
   std::string device = "cpu";
   bool bf16 = false;  // forward and backward passes in bfloat16, weights and updates in float32
+  // On the CPU and where images stay the same (no augmentation, mixup or cutmix), what a phase's frozen layers make of
+  // them is kept: so much in memory, then so much in a file beside the checkpoint, the rest is computed anew every
+  // epoch.
+  int64_t activation_memory_bytes = int64_t{512} << 20;
+  int64_t activation_disk_bytes = int64_t{4} << 30;
 };
 
 struct FineTuneInputs {

@@ -14,6 +14,8 @@
 #include "core/evaluate/metrics.h"
 #include "core/network/torch_status.h"
 #include "core/train/checkpoint.h"
+#include "core/train/head_tensors.h"
+#include "core/train/non_finite.h"
 #include "core/train/random_order.h"
 #include "core/train/softmax_regression.h"
 
@@ -37,28 +39,6 @@ class SingleThread {
  private:
   const int threads_;
 };
-
-// A copy on the device, aligned as LibTorch aligns.
-torch::Tensor ToTensor(const std::vector<float>& values, at::IntArrayRef shape, const at::Device& device) {
-  return torch::from_blob(const_cast<float*>(values.data()), shape, torch::kFloat32).clone().to(device);
-}
-
-std::vector<float> ToVector(const torch::Tensor& tensor) {
-  const torch::Tensor on_cpu = tensor.to(torch::kCPU).contiguous();
-  return {on_cpu.const_data_ptr<float>(), on_cpu.const_data_ptr<float>() + on_cpu.numel()};
-}
-
-HeadTensors ToTensors(const Head& head, const at::Device& device) {
-  return {.kernel = ToTensor(head.kernel, {head.dimension, head.classes}, device),
-          .bias = ToTensor(head.bias, {head.classes}, device)};
-}
-
-Head ToHead(const HeadTensors& tensors) {
-  return {.dimension = static_cast<int>(tensors.kernel.size(0)),
-          .classes = static_cast<int>(tensors.kernel.size(1)),
-          .kernel = ToVector(tensors.kernel),
-          .bias = ToVector(tensors.bias)};
-}
 
 Head ZeroHead(int dimension, int classes) {
   return {.dimension = dimension,
@@ -142,10 +122,7 @@ class HeadTraining {
 
   static absl::Status CheckFinite(const std::vector<float>& step_losses, int epoch) {
     for (size_t step = 0; step < step_losses.size(); ++step) {
-      if (std::isfinite(step_losses[step])) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat("the loss is not finite in epoch ", epoch, ", step ", step + 1,
-                       ": use a lower learning rate, and check the photos if that does not help"));
+      if (!std::isfinite(step_losses[step])) return NonFiniteLoss(epoch, static_cast<int64_t>(step) + 1);
     }
     return absl::OkStatus();
   }
@@ -153,9 +130,7 @@ class HeadTraining {
   absl::Status Validate(EpochMetrics& metrics) {
     const evaluate::Metrics measured =
         evaluate::Evaluate(PredictTensor(head_, validation_features_), validation_labels_, options_.classes);
-    if (!std::isfinite(measured.loss)) {
-      return absl::InvalidArgumentError(absl::StrCat("the validation loss is not finite after epoch ", metrics.epoch));
-    }
+    if (!std::isfinite(measured.loss)) return NonFiniteValidationLoss(metrics.epoch);
     metrics.validation_loss = measured.loss;
     metrics.validation_accuracy = measured.accuracy;
     metrics.best = measured.loss < BestLoss();

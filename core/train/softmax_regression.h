@@ -24,10 +24,7 @@ struct AdamMoments {
   HeadTensors first, second;  // running means of the gradient and of its square
 };
 
-// One update in place, `step` counting from 1. Keras' formulation, with epsilon outside the bias correction:
-//   m += (g - m) (1 - beta1);  v += (g^2 - v) (1 - beta2)
-//   w -= lr sqrt(1 - beta2^step) / (1 - beta1^step)  m / (sqrt(v) + epsilon)
-// Source: keras/src/optimizers/adam.py, update_step; beta 0.9 and 0.999, epsilon 1e-7 are its defaults.
+// One AdamStep of both in place, `step` counting from 1.
 void AdamUpdate(HeadTensors& head, AdamMoments& moments, const HeadTensors& gradient, double learning_rate,
                 int64_t step);
 

@@ -78,10 +78,11 @@ if(NOT GRAFT_LIGHT)
   target_precompile_headers(torch_pch PRIVATE <torch/torch.h>)
 endif()
 
-set(test_compile_options)
+# -pthread: gRPC brings it, and all that use a precompiled header must have it, or none.
+set(test_compile_options -pthread)
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   # Optimising the tests themselves only costs build time. (The precompiled LibTorch header needs its own flags.)
-  set(test_compile_options -O0 -g0 -U_FORTIFY_SOURCE)
+  list(APPEND test_compile_options -O0 -g0 -U_FORTIFY_SOURCE)
 endif()
 file(WRITE ${CMAKE_BINARY_DIR}/test_pch.cc "")
 add_library(test_pch OBJECT ${CMAKE_BINARY_DIR}/test_pch.cc)
