@@ -42,11 +42,12 @@ struct LoadedBatch {
 
 // Since the loader was made.
 struct LoaderStats {
-  int64_t images = 0;            // loaded, whether they were taken or not
-  int64_t images_decoded = 0;    // of them; the others came from the cache
-  double busy_seconds = 0;       // of all threads together
-  double seconds_waited = 0;     // by Next's caller, for batches that were not ready
-  double images_per_second = 0;  // what the threads reach while nothing makes them wait: images * threads / busy_seconds
+  int64_t images = 0;          // loaded, whether they were taken or not
+  int64_t images_decoded = 0;  // of them; the others came from the cache
+  double busy_seconds = 0;     // of all threads together
+  double seconds_waited = 0;   // by Next's caller, for batches that were not ready
+  double images_per_second =
+      0;  // what the threads reach while nothing makes them wait: images * threads / busy_seconds
   int64_t cached_bytes = 0;
 };
 

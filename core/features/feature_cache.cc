@@ -120,12 +120,13 @@ std::vector<std::string> DigestsOf(absl::Span<const Wanted> images, absl::Span<c
 }
 
 absl::Status ComputeMissing(const FeatureRequest& request, const std::vector<Wanted>& missing, FeatureSpace& space,
-                            Collector& collector) {
+                            Collector& collector, FeatureMatrix& matrix) {
   ASSIGN_OR_RETURN(engine::Engine * engine, request.engine());
   const absl::Status computed = ComputeFeatures(
-      DigestsOf(missing, request.digests), request.preprocess, *engine, *request.blobs, request.lanes,
+      DigestsOf(missing, request.digests), request.view, request.preprocess, *engine, *request.blobs, request.lanes,
       {.computed = [&](int index, absl::Span<const float> values) { return collector.Take(index, values); },
-       .tick = [&] { return collector.Tick(); }});
+       .tick = [&] { return collector.Tick(); }},
+      matrix.cost);
   // Also after an error or a stop: what was computed need not be computed again.
   const absl::Status flushed = space.Flush();
   return computed.ok() ? flushed : computed;
@@ -139,7 +140,7 @@ FeatureCache::~FeatureCache() = default;
 
 absl::StatusOr<FeatureSpace*> FeatureCache::OpenSpace(const FeatureRequest& request) {
   auto space = std::make_unique<FeatureSpace>(
-      root_, SpaceKey{request.preprocess, request.weights_sha256, request.engine_id, request.dimension});
+      root_, SpaceKey{request.preprocess, request.weights_sha256, request.engine_id, request.dimension, request.view});
   if (space_ == nullptr || space_->folder() != space->folder()) space_ = std::move(space);
   RETURN_IF_ERROR(space_->Refresh());
   return space_.get();
@@ -158,7 +159,7 @@ absl::StatusOr<FeatureMatrix> FeatureCache::GetOrCompute(const FeatureRequest& r
   const int64_t new_bytes = RecordBytes(request.dimension) * static_cast<int64_t>(missing.size());
   RETURN_IF_ERROR(EvictSpaces(root_, space->folder(), new_bytes, max_bytes_));
   Collector collector(missing, *space, matrix, on_progress, stop);
-  RETURN_IF_ERROR(ComputeMissing(request, missing, *space, collector));
+  RETURN_IF_ERROR(ComputeMissing(request, missing, *space, collector, matrix));
   return matrix;
 }
 

@@ -17,6 +17,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "core/engine/engine.h"
+#include "core/features/feature_computer.h"
+#include "core/features/photo_view.h"
 #include "core/network/preprocess.h"
 #include "core/store/blob_store.h"
 
@@ -31,6 +33,7 @@ struct FeatureProgress {
 
 struct FeatureRequest {
   absl::Span<const std::string> digests;  // of the encoded bytes in `blobs`; one may occur more than once
+  PhotoView view;                         // the same of every photo
   network::PreprocessSpec preprocess;
   std::string weights_sha256;
   std::string engine_id;  // engine::EngineId of the device
@@ -46,6 +49,7 @@ struct FeatureMatrix {
   std::vector<float> values;  // [images, dimension], row-major, in the order asked
   // Rows. An image that occurs twice in the request is computed once and counted with each of its rows.
   int images_computed = 0, images_from_cache = 0;
+  ComputeCost cost;
 };
 
 // Each process writes its own files; any number may share the root. One thread at a time.

@@ -8,6 +8,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
@@ -26,14 +28,20 @@ image::DecodeLimits StoredPhotoLimits() {
 struct Group {
   int first = 0, count = 0;
   std::vector<float> values;  // [count, dimension]
+  absl::Duration decode_time, forward_time;
 };
 
 // Lanes take groups and leave results; the calling thread collects them. Thread-safe.
 class Computation {
  public:
-  Computation(absl::Span<const std::string> digests, const network::PreprocessSpec& preprocess, engine::Engine& engine,
-              store::BlobStore& blobs, int lanes)
-      : digests_(digests), preprocess_(preprocess), engine_(engine), blobs_(blobs), group_size_(GroupSize(lanes)) {
+  Computation(absl::Span<const std::string> digests, const PhotoView& view, const network::PreprocessSpec& preprocess,
+              engine::Engine& engine, store::BlobStore& blobs, int lanes)
+      : digests_(digests),
+        view_(view),
+        preprocess_(preprocess),
+        engine_(engine),
+        blobs_(blobs),
+        group_size_(GroupSize(lanes)) {
     for (int i = 0; i < lanes; ++i) threads_.push_back(NamedThread("features", [this] { RunLane(); }));
   }
   ~Computation() {
@@ -91,6 +99,7 @@ class Computation {
   }
 
   absl::Status Compute(Group& group) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const absl::Time start = absl::Now();
     std::vector<uint8_t> images;
     for (int i = group.first; i < group.first + group.count; ++i) {
       if (stopping()) return absl::CancelledError("stopped");
@@ -98,18 +107,26 @@ class Computation {
       images.insert(images.end(), image.begin(), image.end());
     }
     group.values.resize(static_cast<size_t>(group.count) * engine_.facts().feature_dimension);
-    return engine_.Run(images, group.count, absl::MakeSpan(group.values), engine::Cores::kOne);
+    const absl::Time decoded = absl::Now();
+    RETURN_IF_ERROR(engine_.Run(images, group.count, absl::MakeSpan(group.values), engine::Cores::kOne));
+    group.decode_time = decoded - start;
+    group.forward_time = absl::Now() - decoded;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::vector<uint8_t>> Load(const std::string& digest) {
     ASSIGN_OR_RETURN(const std::string encoded, blobs_.Get(digest));
-    absl::StatusOr<std::vector<uint8_t>> image = network::ToInput(encoded, preprocess_, StoredPhotoLimits());
+    absl::StatusOr<std::vector<uint8_t>> image =
+        view_.plain()
+            ? network::ToInput(encoded, preprocess_, StoredPhotoLimits())
+            : network::ToInput(encoded, preprocess_, StoredPhotoLimits(), view_.augment, view_.SeedOf(digest));
     if (!image.ok()) return WithContext(image.status(), absl::StrCat("photo ", digest));
     return image;
   }
 
   // Constant after construction.
   const absl::Span<const std::string> digests_;
+  const PhotoView view_;
   const network::PreprocessSpec preprocess_;
   engine::Engine& engine_;
   store::BlobStore& blobs_;
@@ -133,15 +150,36 @@ absl::Status Report(const Group& group, int dimension, const ComputeObserver& ob
 
 }  // namespace
 
-absl::Status ComputeFeatures(absl::Span<const std::string> digests, const network::PreprocessSpec& preprocess,
-                             engine::Engine& engine, store::BlobStore& blobs, int lanes,
-                             const ComputeObserver& observer) {
-  Computation computation(digests, preprocess, engine, blobs, std::max(1, lanes));
+ComputeCost& ComputeCost::operator+=(const ComputeCost& other) {
+  images += other.images;
+  lanes = std::max(lanes, other.lanes);
+  decode_seconds += other.decode_seconds;
+  forward_seconds += other.forward_seconds;
+  return *this;
+}
+
+double ComputeCost::decoded_per_second() const {
+  return decode_seconds > 0 ? static_cast<double>(images) * lanes / decode_seconds : 0;
+}
+
+double ComputeCost::forwarded_per_second() const {
+  return forward_seconds > 0 ? static_cast<double>(images) * lanes / forward_seconds : 0;
+}
+
+absl::Status ComputeFeatures(absl::Span<const std::string> digests, const PhotoView& view,
+                             const network::PreprocessSpec& preprocess, engine::Engine& engine, store::BlobStore& blobs,
+                             int lanes, const ComputeObserver& observer, ComputeCost& cost) {
+  lanes = std::max(1, lanes);
+  Computation computation(digests, view, preprocess, engine, blobs, lanes);
   for (size_t done = 0; done < digests.size();) {
     ASSIGN_OR_RETURN(const std::vector<Group> groups, computation.TakeFinished());
     for (const Group& group : groups) {
       RETURN_IF_ERROR(Report(group, engine.facts().feature_dimension, observer));
       done += group.count;
+      cost += {.images = group.count,
+               .lanes = lanes,
+               .decode_seconds = absl::ToDoubleSeconds(group.decode_time),
+               .forward_seconds = absl::ToDoubleSeconds(group.forward_time)};
     }
     RETURN_IF_ERROR(observer.tick());
   }

@@ -10,7 +10,7 @@ std::string TextOf(const SpaceKey& key) {
                       "preprocess: ", network::KeyOf(key.preprocess), "\n",  //
                       "weights_sha256: ", key.weights_sha256, "\n",          //
                       "cut: global_average_pool\n",                          //
-                      "augmentation: none\n",                                //
+                      "augmentation: ", KeyOf(key.view), "\n",               //
                       "engine: ", key.engine_id, "\n",                       //
                       "dimension: ", key.dimension, "\n");
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "core/features/photo_view.h"
 #include "core/network/preprocess.h"
 
 namespace graft::features {
@@ -14,6 +15,7 @@ struct SpaceKey {
   std::string weights_sha256;  // of the backbone
   std::string engine_id;       // engine, version, device type, precision
   int dimension = 0;           // float32 values per image
+  PhotoView view;
 };
 
 // One "name: value" line per part, in a fixed order; stored beside the features as key.txt.

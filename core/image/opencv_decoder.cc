@@ -10,16 +10,6 @@
 namespace graft::image {
 namespace {
 
-// Decoding runs on our pools, and a client's broken picture is not worth a line on stderr.
-void QuietenOnce() {
-  static const bool done = [] {
-    cv::setNumThreads(1);
-    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-    return true;
-  }();
-  static_cast<void>(done);
-}
-
 Image RgbFromBgr(const cv::Mat& bgr) {
   Image image{.height = bgr.rows, .width = bgr.cols, .pixels = std::vector<uint8_t>(bgr.total() * 3)};
   uint8_t* target = image.pixels.data();
@@ -35,6 +25,15 @@ Image RgbFromBgr(const cv::Mat& bgr) {
 }
 
 }  // namespace
+
+void QuietenOnce() {
+  static const bool done = [] {
+    cv::setNumThreads(1);
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+    return true;
+  }();
+  static_cast<void>(done);
+}
 
 absl::StatusOr<Image> DecodeWithOpenCv(absl::string_view bytes, const Size& size) {
   QuietenOnce();

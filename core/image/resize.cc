@@ -39,15 +39,20 @@ void SetWeights(float second, std::array<float, 4>& weights) {
   weights = {-kSide * first, kMiddle * first - kSide * second, kMiddle * second - kSide * first, -kSide * second};
 }
 
-// `extent` source rows or columns, of which the grid has `count`, become `target`. Half-pixel centres, edges repeated.
+// Where along one side the stretched part begins, and how long it is, in source rows or columns.
+struct Extent {
+  double start = 0, length = 0;
+};
+
+// The extent, of a grid of `count`, becomes `target` rows or columns. Half-pixel centres, edges repeated.
 // Source: tf.image.resize's compute_interpolation_weights; positions in double, because float's rounding of a position
 // near 1,000 is worth a hundredth of a grey level.
 template <size_t kTaps>
-std::vector<Tap<kTaps>> TapsOf(double extent, int count, int target) {
+std::vector<Tap<kTaps>> TapsOf(const Extent& extent, int count, int target) {
   std::vector<Tap<kTaps>> taps(static_cast<size_t>(target));
-  const double scale = extent / target;
+  const double scale = extent.length / target;
   for (int i = 0; i < target; ++i) {
-    const double position = (i + 0.5) * scale - 0.5;
+    const double position = extent.start + (i + 0.5) * scale - 0.5;
     const double below = std::floor(position);
     Tap<kTaps>& tap = taps[static_cast<size_t>(i)];
     SetWeights(static_cast<float>(position - below), tap.weights);
@@ -90,7 +95,7 @@ cv::v_float32x4 PixelAt(const uint8_t* pixel) {
 template <size_t kTaps>
 class StretchedRows {
  public:
-  StretchedRows(const Image& image, double extent, int width)
+  StretchedRows(const Image& image, const Extent& extent, int width)
       : image_(image),
         row_bytes_(static_cast<size_t>(image.width) * kChannels),
         columns_(TapsOf<kTaps>(extent, image.width, width)),
@@ -148,12 +153,13 @@ void MixRows(const std::array<const float*, kTaps>& rows, const Vectors<kTaps>& 
 }
 
 template <size_t kTaps>
-void Resize(const Image& image, double full_height, double full_width, int height, int width, absl::Span<uint8_t> out) {
-  StretchedRows<kTaps> stretched(image, full_width, width);
+void Resize(const Image& image, const Extent& rows_of, const Extent& columns_of, int height, int width,
+            absl::Span<uint8_t> out) {
+  StretchedRows<kTaps> stretched(image, columns_of, width);
   const size_t row_bytes = static_cast<size_t>(width) * kChannels;
   std::vector<uint8_t> mixed(row_bytes + kStep);
   uint8_t* target = out.data();
-  for (const Tap<kTaps>& tap : TapsOf<kTaps>(full_height, image.height, height)) {
+  for (const Tap<kTaps>& tap : TapsOf<kTaps>(rows_of, image.height, height)) {
     std::array<const float*, kTaps> rows;
     for (size_t i = 0; i < kTaps; ++i) rows[i] = stretched.Get(tap.at[i]);
     MixRows<kTaps>(rows, Spread(tap.weights), row_bytes, mixed.data());
@@ -165,11 +171,17 @@ void Resize(const Image& image, double full_height, double full_width, int heigh
 }  // namespace
 
 void ResizeBilinear(const Image& image, int height, int width, absl::Span<uint8_t> out) {
-  Resize<2>(image, image.height, image.width, height, width, out);
+  ResizeRegion(image, {}, height, width, out);
+}
+
+void ResizeRegion(const Image& image, const Region& region, int height, int width, absl::Span<uint8_t> out) {
+  const Extent rows{.start = region.top * image.height, .length = region.height * image.height};
+  const Extent columns{.start = region.left * image.width, .length = region.width * image.width};
+  Resize<2>(image, rows, columns, height, width, out);
 }
 
 void ResizeReduced(const ReducedImage& reduced, int height, int width, absl::Span<uint8_t> out) {
-  Resize<4>(reduced.image, reduced.height, reduced.width, height, width, out);
+  Resize<4>(reduced.image, {.length = reduced.height}, {.length = reduced.width}, height, width, out);
 }
 
 }  // namespace graft::image

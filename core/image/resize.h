@@ -13,6 +13,15 @@ namespace graft::image {
 // within 0.51 grey levels. `out` has height * width * 3 bytes. Deterministic, thread-safe, single-threaded.
 void ResizeBilinear(const Image& image, int height, int width, absl::Span<uint8_t> out);
 
+// A part of a picture, in shares of its sides: top, left >= 0, height, width > 0, none reaching past 1.
+struct Region {
+  double top = 0, left = 0, height = 1, width = 1;
+};
+
+// The region stretched in the same way. Pixels next to it are interpolated with at its edges: of the whole picture it
+// gives ResizeBilinear's pixels.
+void ResizeRegion(const Image& image, const Region& region, int height, int width, absl::Span<uint8_t> out);
+
 // A picture that was reduced while it was decoded: each pixel is the mean of a square of the full picture's.
 struct ReducedImage {
   Image image;

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "core/image/decode.h"
 
 namespace graft::image {
@@ -27,5 +29,12 @@ struct StretchedImage {
 // fraction of the time and memory the network sees nearly the same. Thread-safe.
 absl::StatusOr<StretchedImage> DecodeStretched(absl::string_view bytes, const DecodeLimits& limits,
                                                const StretchTarget& target);
+
+// The same pixels, written to where they are wanted: `out` has height * width * 3 bytes.
+absl::Status DecodeStretched(absl::string_view bytes, const DecodeLimits& limits, const StretchTarget& target,
+                             absl::Span<uint8_t> out);
+
+// The upright picture as it is where it has no more pixels than the target, else DecodeStretched's.
+absl::StatusOr<Image> DecodeAtMost(absl::string_view bytes, const DecodeLimits& limits, const StretchTarget& target);
 
 }  // namespace graft::image

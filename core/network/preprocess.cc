@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
-#include "core/image/stretched.h"
 
 namespace graft::network {
 namespace {
@@ -39,11 +38,21 @@ std::string KeyOf(const PreprocessSpec& spec) {
 absl::StatusOr<std::vector<uint8_t>> ToInput(absl::string_view encoded, const PreprocessSpec& spec,
                                              const image::DecodeLimits& limits) {
   RETURN_IF_ERROR(Validate(spec));
-  ASSIGN_OR_RETURN(
-      image::StretchedImage stretched,
-      image::DecodeStretched(encoded, limits,
-                             {.height = spec.height, .width = spec.width, .reduce = spec.decode == kScaledDecode}));
+  ASSIGN_OR_RETURN(image::StretchedImage stretched, image::DecodeStretched(encoded, limits, TargetOf(spec)));
   return std::move(stretched.pixels);
+}
+
+absl::StatusOr<std::vector<uint8_t>> ToInput(absl::string_view encoded, const PreprocessSpec& spec,
+                                             const image::DecodeLimits& limits, const image::AugmentSpec& augment,
+                                             uint64_t seed) {
+  RETURN_IF_ERROR(Validate(spec));
+  std::vector<uint8_t> input(static_cast<size_t>(spec.height) * static_cast<size_t>(spec.width) * 3);
+  RETURN_IF_ERROR(image::DecodeAugmented(encoded, limits, TargetOf(spec), augment, seed, absl::MakeSpan(input)));
+  return input;
+}
+
+image::StretchTarget TargetOf(const PreprocessSpec& spec) {
+  return {.height = spec.height, .width = spec.width, .reduce = spec.decode == kScaledDecode};
 }
 
 }  // namespace graft::network

@@ -7,7 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "core/image/augment.h"
 #include "core/image/decode.h"
+#include "core/image/stretched.h"
 
 namespace graft::network {
 
@@ -29,5 +31,14 @@ std::string KeyOf(const PreprocessSpec& spec);
 // [height, width, 3] uint8 RGB. InvalidArgument for what cannot be decoded. Thread-safe.
 absl::StatusOr<std::vector<uint8_t>> ToInput(absl::string_view encoded, const PreprocessSpec& spec,
                                              const image::DecodeLimits& limits);
+
+// The same of an augmented copy of the photo, for training alone. The augmentation is valid; `seed` is
+// image::AugmentSeed's.
+absl::StatusOr<std::vector<uint8_t>> ToInput(absl::string_view encoded, const PreprocessSpec& spec,
+                                             const image::DecodeLimits& limits, const image::AugmentSpec& augment,
+                                             uint64_t seed);
+
+// Where decoded photos go: the input's size, and whether `decode` lets a JPEG be reduced on the way.
+image::StretchTarget TargetOf(const PreprocessSpec& spec);
 
 }  // namespace graft::network

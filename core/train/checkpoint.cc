@@ -28,6 +28,7 @@ void UpdateWith(Sha256& digest, const std::vector<T>& values) {
 
 void UpdateWith(Sha256& digest, const LabelledFeatures& features) {
   digest.Update(absl::StrCat(features.dimension, "\n"));
+  if (features.views > 1) digest.Update(absl::StrCat(features.views, " views\n"));
   UpdateWith(digest, features.values);
   UpdateWith(digest, features.labels);
 }

@@ -14,6 +14,7 @@
 #include "core/evaluate/metrics.h"
 #include "core/network/torch_status.h"
 #include "core/train/checkpoint.h"
+#include "core/train/epoch_rows.h"
 #include "core/train/head_tensors.h"
 #include "core/train/non_finite.h"
 #include "core/train/random_order.h"
@@ -74,6 +75,7 @@ class HeadTraining {
         device_(options.device),
         features_(FeatureTensor(train, device_)),
         labels_(torch::tensor(std::vector<int64_t>(train.labels.begin(), train.labels.end())).to(device_)),
+        views_(train.views),
         validation_features_(FeatureTensor(validation, device_)),
         validation_labels_(validation.labels),
         head_(ToTensors(state.head, device_)),
@@ -92,16 +94,18 @@ class HeadTraining {
     RETURN_IF_ERROR(TrainOnce(stop, metrics));
     RETURN_IF_ERROR(Validate(metrics));
     metrics.seconds = SecondsSince(start);
-    metrics.images_per_second = metrics.seconds > 0 ? static_cast<double>(features_.size(0)) / metrics.seconds : 0;
+    metrics.images_per_second = metrics.seconds > 0 ? static_cast<double>(images()) / metrics.seconds : 0;
     UpdateState(metrics);
     return absl::OkStatus();
   }
 
  private:
+  int64_t images() const { return features_.size(0) / views_; }
+
   absl::Status TrainOnce(const std::function<bool()>& stop, EpochMetrics& metrics) {
-    const int64_t images = features_.size(0);
+    const int64_t images = this->images();
     const torch::Tensor order =
-        torch::tensor(EpochOrder(options_.seed, metrics.epoch, static_cast<int>(images))).to(device_);
+        torch::tensor(EpochRows(options_.seed, metrics.epoch, static_cast<int>(images), views_)).to(device_);
     std::vector<torch::Tensor> losses, right_counts;  // stay on the device: reading one would wait for it
     for (int64_t first = 0; first < images; first += options_.batch_size) {
       if (stop()) return absl::CancelledError(absl::StrCat("stopped in epoch ", metrics.epoch));
@@ -154,8 +158,9 @@ class HeadTraining {
 
   const HeadOptions options_;
   const at::Device device_;
-  const torch::Tensor features_;             // [images, dimension], float32
-  const torch::Tensor labels_;               // [images], int64
+  const torch::Tensor features_;  // [rows, dimension], float32
+  const torch::Tensor labels_;    // [rows], int64
+  const int views_;
   const torch::Tensor validation_features_;  // [images, dimension], float32
   const std::vector<int> validation_labels_;
   HeadTensors head_;
@@ -168,6 +173,10 @@ absl::Status CheckFeatures(absl::string_view split, const LabelledFeatures& feat
   if (features.dimension != dimension || features.values.size() != features.labels.size() * dimension) {
     return absl::InvalidArgumentError(
         absl::StrCat("the ", split, " split's features are not [", features.labels.size(), ", ", dimension, "]"));
+  }
+  if (features.views < 1 || features.labels.size() % static_cast<size_t>(features.views) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("the ", split, " split's ", features.labels.size(), " rows are not ",
+                                                   features.views, " views of each image"));
   }
   const auto [lowest, highest] = std::minmax_element(features.labels.begin(), features.labels.end());
   if (*lowest >= 0 && *highest < classes) return absl::OkStatus();

@@ -13,8 +13,11 @@ namespace graft::train {
 
 struct LabelledFeatures {
   int dimension = 0;
-  std::vector<float> values;  // [images, dimension]
-  std::vector<int> labels;    // [images], 0 .. classes-1
+  std::vector<float> values;  // [rows, dimension]
+  std::vector<int> labels;    // [rows], 0 .. classes-1
+  // Rows are images; or, to train on, that many views of the images: all of the first view, then of the second, ...
+  // TrainHead takes an epoch's rows by EpochRows, so that an epoch has each image once.
+  int views = 1;
 };
 
 struct HeadOptions {

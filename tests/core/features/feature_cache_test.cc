@@ -190,6 +190,75 @@ TEST_F(FeatureCacheTest, ErrorsNameThePhotoAndKeepTheirCode) {
   EXPECT_THAT(Get(StorePictures(10, 1), engine_), StatusIs(absl::StatusCode::kInternal));
 }
 
+class FeatureViewTest : public FeatureCacheTest {
+ protected:
+  absl::StatusOr<FeatureMatrix> GetView(const PhotoView& view) {
+    FeatureRequest request = Request(digests_, engine_, 2);
+    request.view = view;
+    FeatureCache cache(root_, kPlenty);
+    return cache.GetOrCompute(
+        request, [](const FeatureProgress&) {}, [] { return false; });
+  }
+  static PhotoView View(int number, uint32_t seed = 1) {
+    return {.number = number, .augment = {.brightness = 0.5}, .seed = seed};
+  }
+
+  std::vector<std::string> digests_;
+};
+
+TEST_F(FeatureViewTest, ViewZeroIsThePlainPhotoAndSharesItsFeatures) {
+  digests_ = StorePictures(0, 4);
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix plain, GetView({}));
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix zero, GetView(View(0)));
+  EXPECT_EQ(zero.images_from_cache, 4);
+  EXPECT_EQ(zero.values, plain.values);
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix off, GetView({.number = 3}));
+  EXPECT_EQ(off.images_from_cache, 4);
+}
+
+TEST_F(FeatureViewTest, EachViewIsKeptOnItsOwn) {
+  digests_ = StorePictures(0, 4);
+  std::vector<std::vector<float>> values;
+  for (const PhotoView& view : {PhotoView{}, View(1), View(2), View(1, /*seed=*/2)}) {
+    ASSERT_OK_AND_ASSIGN(const FeatureMatrix matrix, GetView(view));
+    EXPECT_EQ(matrix.images_computed, 4);
+    for (const std::vector<float>& other : values) EXPECT_NE(matrix.values, other);
+    values.push_back(matrix.values);
+  }
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix again, GetView(View(2)));
+  EXPECT_EQ(again.images_from_cache, 4);
+  EXPECT_EQ(again.values, values[2]);
+}
+
+TEST_F(FeatureViewTest, IsOfTheAugmentedPhoto) {
+  digests_ = StorePictures(0, 3);
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix matrix, GetView(View(2)));
+  for (size_t i = 0; i < digests_.size(); ++i) {
+    ASSERT_OK_AND_ASSIGN(const std::string photo, blobs_->Get(digests_[i]));
+    std::vector<uint8_t> input(kInputSize * kInputSize * 3);
+    ASSERT_OK(image::DecodeAugmented(photo, {}, {.height = kInputSize, .width = kInputSize}, View(2).augment,
+                                     image::AugmentSeed(1, digests_[i], 2), absl::MakeSpan(input)));
+    std::vector<float> features(kDimension);
+    ASSERT_OK(engine_.Run(input, 1, absl::MakeSpan(features), engine::Cores::kOne));
+    EXPECT_EQ(features, std::vector<float>(matrix.values.begin() + static_cast<int64_t>(i) * kDimension,
+                                           matrix.values.begin() + static_cast<int64_t>(i + 1) * kDimension));
+  }
+}
+
+TEST_F(FeatureCacheTest, CountsWhatComputingTook) {
+  const std::vector<std::string> digests = StorePictures(0, 20);
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix first, Get(digests, engine_, 2));
+  EXPECT_EQ(first.cost.images, 20);
+  EXPECT_EQ(first.cost.lanes, 2);
+  EXPECT_GT(first.cost.decode_seconds, 0);
+  EXPECT_GT(first.cost.forward_seconds, 0);
+  EXPECT_DOUBLE_EQ(first.cost.decoded_per_second(), 20 * 2 / first.cost.decode_seconds);
+  EXPECT_DOUBLE_EQ(first.cost.forwarded_per_second(), 20 * 2 / first.cost.forward_seconds);
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix second, Get(digests, engine_, 2));
+  EXPECT_EQ(second.cost.images, 0);
+  EXPECT_EQ(second.cost.decoded_per_second(), 0);
+}
+
 TEST_F(FeatureCacheTest, SpacesBeyondTheBoundMakeRoom) {
   FeatureCache small(root_, 3 * RecordBytes(kDimension));
   FeatureRequest request = Request({}, engine_, 1);

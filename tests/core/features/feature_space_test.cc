@@ -57,6 +57,12 @@ TEST_F(FeatureSpaceTest, EveryPartOfTheKeyMakesAnotherSpace) {
   key.preprocess.height = 96;
   EXPECT_NE(FolderNameOf(key), folder);
   EXPECT_NE(FolderNameOf(KeyOf("w2")), folder);
+  key = KeyOf("w1");
+  key.view = {.number = 1, .augment = {.flip = 0.5}};
+  const std::string view = FolderNameOf(key);
+  EXPECT_NE(view, folder);
+  key.view.seed = 1;
+  EXPECT_NE(FolderNameOf(key), view);
 }
 
 TEST_F(FeatureSpaceTest, SeesWhatAnotherProcessAppended) {

@@ -71,6 +71,36 @@ TEST_F(HeadTrainerTest, SameSeedSameBytesWhateverTheThreadCount) {
   EXPECT_NE(SerializeHead(one.head), SerializeHead(other.head));
 }
 
+// `more` below `features`, as their next view.
+LabelledFeatures WithView(LabelledFeatures features, const LabelledFeatures& more) {
+  features.values.insert(features.values.end(), more.values.begin(), more.values.end());
+  features.labels.insert(features.labels.end(), more.labels.begin(), more.labels.end());
+  ++features.views;
+  return features;
+}
+
+TEST_F(HeadTrainerTest, TwoViewsThatAreTheSameTrainAsOne) {
+  ASSERT_OK_AND_ASSIGN(const TrainedHead one, Train("one"));
+  train_ = WithView(train_, train_);
+  ASSERT_OK_AND_ASSIGN(const TrainedHead two, Train("two"));
+  EXPECT_EQ(SerializeHead(one.head), SerializeHead(two.head));
+  EXPECT_EQ(one.history.back().train_accuracy, two.history.back().train_accuracy);
+}
+
+TEST_F(HeadTrainerTest, EveryViewIsLearnedFrom) {
+  ASSERT_OK_AND_ASSIGN(const TrainedHead one, Train("one"));
+  train_ = WithView(train_, SeparableFeatures(100, kDimension, kClasses, 9));
+  ASSERT_OK_AND_ASSIGN(const TrainedHead two, Train("two"));
+  EXPECT_NE(SerializeHead(one.head), SerializeHead(two.head));
+  train_.values[kDimension * 150] = std::numeric_limits<float>::quiet_NaN();  // view 1 of image 50
+  EXPECT_THAT(Train("nan"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not finite in epoch")));
+}
+
+TEST_F(HeadTrainerTest, RefusesRowsThatAreNoWholeViews) {
+  train_.views = 3;  // of 100 rows
+  EXPECT_THAT(Train("a"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("100 rows are not 3 views")));
+}
+
 TEST_F(HeadTrainerTest, ResumedAfterAnyEpochEndsWithTheSameBytes) {
   ASSERT_OK_AND_ASSIGN(const TrainedHead undisturbed, Train("undisturbed"));
   for (int epoch = 1; epoch <= options_.epochs; ++epoch) {
