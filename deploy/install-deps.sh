@@ -30,7 +30,7 @@ packages=(
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libonnx-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg62-turbo-dev
   libsoci-dev libsqlite3-dev libboost-dev prometheus-cpp-dev zlib1g-dev libcurl4-openssl-dev
-  libhdf5-dev libarchive-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev
+  libhdf5-dev libarchive-dev libcsv-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 curl
 )
 

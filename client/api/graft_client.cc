@@ -91,6 +91,28 @@ absl::StatusOr<v1::DatasetReport> GraftClient::GetDatasetReport(const v1::GetDat
   return Call(*datasets_, &v1::DatasetService::Stub::GetDatasetReport, request);
 }
 
+absl::StatusOr<v1::DiffDatasetVersionsResponse> GraftClient::DiffDatasetVersions(const std::string& from,
+                                                                                 const std::string& to, int limit) {
+  v1::DiffDatasetVersionsRequest request;
+  request.set_from(from);
+  request.set_to(to);
+  request.set_page_size(std::min(limit, kPageSize));
+  ASSIGN_OR_RETURN(v1::DiffDatasetVersionsResponse all,
+                   Call(*datasets_, &v1::DatasetService::Stub::DiffDatasetVersions, request));
+  // Later pages are of the same versions, also when `to` names the latest and there is a new one.
+  request.set_from(all.from());
+  request.set_to(all.to());
+  while (!all.next_page_token().empty() && all.changes_size() < limit) {
+    request.set_page_size(std::min(limit - all.changes_size(), kPageSize));
+    request.set_page_token(all.next_page_token());
+    ASSIGN_OR_RETURN(v1::DiffDatasetVersionsResponse page,
+                     Call(*datasets_, &v1::DatasetService::Stub::DiffDatasetVersions, request));
+    MoveItems(*page.mutable_changes(), *all.mutable_changes());
+    all.set_next_page_token(page.next_page_token());
+  }
+  return all;
+}
+
 absl::StatusOr<v1::Job> GraftClient::SubmitJob(v1::SubmitJobRequest request) {
   if (request.request_id().empty()) request.set_request_id(NewId());
   return Call(*training_, &v1::TrainingService::Stub::SubmitJob, request);

@@ -51,6 +51,9 @@ class GraftClient {
   // All pages of the answer in one; so do the other List calls.
   absl::StatusOr<v1::ListDatasetsResponse> ListDatasets();
   absl::StatusOr<v1::DatasetReport> GetDatasetReport(const v1::GetDatasetReportRequest& request);
+  // At most `limit` changes, over as many pages as they take; next_page_token is set if there are more.
+  absl::StatusOr<v1::DiffDatasetVersionsResponse> DiffDatasetVersions(const std::string& from, const std::string& to,
+                                                                      int limit);
 
   // An empty request_id is replaced by a new one, the same for every attempt: one call makes at most one job.
   absl::StatusOr<v1::Job> SubmitJob(v1::SubmitJobRequest request);

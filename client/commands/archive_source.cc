@@ -30,6 +30,7 @@ ArchiveSource::ArchiveSource(archive::DatasetSource source) : source_(std::move(
     file.set_split(ToProto(entry.split));
     file.set_sha256(entry.sha256);
     file.set_size_bytes(entry.size);
+    file.set_group(entry.group);
   }
 }
 

@@ -4,10 +4,13 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/archive_source.h"
 #include "client/commands/command.h"
+#include "client/commands/dataset_diff.h"
+#include "client/commands/dataset_report.h"
 #include "client/commands/names.h"
 #include "client/terminal/format.h"
 #include "client/terminal/progress_bar.h"
 #include "client/terminal/table.h"
+#include "core/archive/manifest.h"
 #include "core/base/status_macros.h"
 
 namespace graft::commands {
@@ -20,24 +23,20 @@ using terminal::Printable;
 
 constexpr char kPushFooter[] =
     R"(One folder per class: animals/cat/1.jpg, animals/dog/2.jpg. Folders train, validation and test above the classes
-become the splits. Only photos that the server lacks are sent; an interrupted push goes on with the same command.
+become the splits. With --manifest its rows are the data set instead: paths relative to PATH, label, and if you like
+split and group; photos of one group stay on one side of a split. Only photos that the server lacks are sent; an
+interrupted push goes on with the same command.
 
 Examples:
   graft dataset push animals ./photos
-  graft dataset push animals photos.zip --max-undecodable 0.1)";
+  graft dataset push animals photos.zip --max-undecodable 0.1
+  graft dataset push animals ./photos --manifest labels.csv)";
 
 struct PushOptions {
   std::string name, path;
+  std::optional<std::string> manifest;
   std::optional<double> max_undecodable;
 };
-
-std::string RenderVersion(const v1::DatasetVersion& version) {
-  terminal::Table classes({{"CLASS"}, {"IMAGES", Align::kRight}});
-  for (const auto& item : version.classes()) classes.AddRow({item.label(), absl::StrCat(item.images())});
-  return absl::StrCat(ShortName(version.name()), ": ", FormatCount(version.image_count()), " images, ",
-                      FormatBytes(version.size_bytes()), ", ", version.quarantined_count(), " quarantined\n",
-                      classes.Render("  "));
-}
 
 void ShowUpload(const client::UploadProgress& progress, terminal::Console& console) {
   const bool sending = progress.bytes_sent < progress.bytes_missing;
@@ -51,9 +50,27 @@ void ShowUpload(const client::UploadProgress& progress, terminal::Console& conso
   console.Live(terminal::RenderProgressBar(bar, console.columns() - 1));
 }
 
+// The version is complete: that its report cannot be had now is no error.
+void SayFindings(Session& session, const std::string& version) {
+  v1::GetDatasetReportRequest request;
+  request.set_name(version);
+  const absl::StatusOr<v1::DatasetReport> report = session.client.GetDatasetReport(request);
+  if (!report.ok() || !report->has_audit()) return;
+  const std::string findings = RenderAuditSummary(report->audit());
+  if (findings.empty()) return;
+  session.console.Say(
+      absl::StrCat("the audit found:\n", findings, "which files: graft dataset show ", ShortName(version)));
+}
+
+absl::StatusOr<archive::DatasetSource> OpenSource(const PushOptions& options) {
+  if (!options.manifest) return archive::DatasetSource::Open(options.path);
+  ASSIGN_OR_RETURN(const archive::Manifest manifest, archive::Manifest::Read(*options.manifest));
+  return archive::DatasetSource::Open(options.path, {}, &manifest);
+}
+
 absl::StatusOr<ExitCode> Push(Session& session, const PushOptions& options) {
   session.console.Live(absl::StrCat("reading ", Printable(options.path)));
-  ASSIGN_OR_RETURN(archive::DatasetSource opened, archive::DatasetSource::Open(options.path));
+  ASSIGN_OR_RETURN(archive::DatasetSource opened, OpenSource(options));
   const int ignored_files = opened.ignored_files();
   const ArchiveSource source(std::move(opened));
   session.console.Say(absl::StrCat(source.files().size(), " photos in ", Printable(options.path), ", ", ignored_files,
@@ -79,6 +96,7 @@ absl::StatusOr<ExitCode> Push(Session& session, const PushOptions& options) {
                                          static_cast<int>(source.files().size()) - complete.blobs_received(),
                                          " were there already"));
   session.console.Answer(session.json ? ToJson(complete.version()) : RenderVersion(complete.version()));
+  SayFindings(session, complete.version().name());
   return ExitCode::kSuccess;
 }
 
@@ -87,6 +105,10 @@ void AddPush(CLI::App& dataset, Command& chosen) {
   const auto options = std::make_shared<PushOptions>();
   push->add_option("NAME", options->name, "Name of the data set: a-z 0-9 - _")->required();
   push->add_option("PATH", options->path, "Folder, .zip, .tar or .tar.gz")->required()->check(CLI::ExistingPath);
+  push->add_option("--manifest", options->manifest,
+                   "CSV (path,label,split,group; the first line names the columns) or JSONL file that lists the photos")
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
   push->add_option("--max-undecodable", options->max_undecodable,
                    "Share of photos that may be broken before the push fails [0.05]; they are quarantined")
       ->type_name("SHARE");
@@ -120,37 +142,9 @@ void AddList(CLI::App& dataset, Command& chosen) {
   });
 }
 
-std::string SplitWord(v1::Split split) {
-  switch (split) {
-    case v1::SPLIT_TRAIN:
-      return "train";
-    case v1::SPLIT_VALIDATION:
-      return "validation";
-    case v1::SPLIT_TEST:
-      return "test";
-    default:
-      return "not given";
-  }
-}
-
-std::string RenderReport(const v1::DatasetReport& report) {
-  std::string text = RenderVersion(report.version());
-  const auto& sizes = report.sizes();
-  absl::StrAppend(&text, "  pixels: ", sizes.min_width(), "x", sizes.min_height(), " to ", sizes.max_width(), "x",
-                  sizes.max_height(), ", median ", sizes.median_width(), "x", sizes.median_height(), "\n  formats:");
-  for (const auto& [format, photos] : report.formats()) absl::StrAppend(&text, " ", format, " ", photos);
-  absl::StrAppend(&text, "\n  digest: ", report.version().digest(), "\n");
-  for (const auto& given : report.given_splits()) {
-    absl::StrAppend(&text, "  split ", SplitWord(given.split()), ": ", given.images(), " images\n");
-  }
-  if (report.quarantined().empty()) return text;
-  terminal::Table table({{"QUARANTINED"}, {"REASON"}});
-  for (const auto& file : report.quarantined()) table.AddRow({file.path(), file.reason()});
-  return absl::StrCat(text, "\n", table.Render("  "));
-}
-
 void AddShow(CLI::App& dataset, Command& chosen) {
-  CLI::App* show = dataset.add_subcommand("show", "Show what the import found: classes, sizes, quarantined files");
+  CLI::App* show = dataset.add_subcommand(
+      "show", "Show what the import found: classes, sizes, duplicates and other findings, quarantined files");
   const auto name = std::make_shared<std::string>();
   show->add_option("NAME", *name, "animals (latest) or animals:2")->required();
   show->callback([&chosen, name] {
@@ -164,14 +158,32 @@ void AddShow(CLI::App& dataset, Command& chosen) {
   });
 }
 
+void AddDiff(CLI::App& dataset, Command& chosen) {
+  CLI::App* diff = dataset.add_subcommand("diff", "Show which files differ between two versions, and how");
+  const auto names = std::make_shared<std::pair<std::string, std::string>>();
+  const auto limit = std::make_shared<int>(50);
+  diff->add_option("FROM", names->first, "animals:1")->required();
+  diff->add_option("TO", names->second, "animals:2, or animals for the latest")->required();
+  diff->add_option("--limit", *limit, "Show at most this many files [50]")->check(CLI::PositiveNumber)->type_name("N");
+  diff->callback([&chosen, names, limit] {
+    chosen = [names, limit](Session& session) -> absl::StatusOr<ExitCode> {
+      ASSIGN_OR_RETURN(const v1::DiffDatasetVersionsResponse response,
+                       session.client.DiffDatasetVersions(names->first, names->second, *limit));
+      session.console.Answer(session.json ? ToJson(response) : RenderDiff(response));
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
 }  // namespace
 
 void AddDatasetCommands(CLI::App& app, Command& chosen) {
-  CLI::App* dataset = app.add_subcommand("dataset", "Upload, list and show data sets");
+  CLI::App* dataset = app.add_subcommand("dataset", "Upload, list, show and compare data sets");
   dataset->require_subcommand(1);
   AddPush(*dataset, chosen);
   AddList(*dataset, chosen);
   AddShow(*dataset, chosen);
+  AddDiff(*dataset, chosen);
 }
 
 }  // namespace graft::commands

@@ -124,6 +124,7 @@ std::string RenderSpec(const v1::TrainSpec& spec) {
   if (spec.has_validation_fraction()) {
     AppendField(text, "validation fraction", absl::StrCat(spec.validation_fraction()));
   }
+  if (spec.has_folds()) AppendField(text, "test fold", absl::StrCat(spec.fold(), " of ", spec.folds()));
   AppendField(text, "device", spec.device());
   AppendField(text, "decode", spec.decode());
   AppendField(text, "precision", spec.precision());

@@ -26,6 +26,7 @@ struct TrainOptions {
   std::optional<int32_t> epochs, patience, batch_size;
   std::optional<double> learning_rate, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
+  std::optional<int32_t> folds, fold;
   bool validate_only = false;
   bool detach = false;
 };
@@ -50,6 +51,8 @@ v1::SubmitJobRequest ToRequest(const TrainOptions& options) {
   if (options.seed) spec.set_seed(*options.seed);
   if (options.train_fraction) spec.set_train_fraction(*options.train_fraction);
   if (options.validation_fraction) spec.set_validation_fraction(*options.validation_fraction);
+  if (options.folds) spec.set_folds(*options.folds);
+  if (options.fold) spec.set_fold(*options.fold);
   return request;
 }
 
@@ -71,6 +74,9 @@ void DefineFlags(CLI::App& train, TrainOptions& options) {
   train.add_option("--train-fraction", options.train_fraction, "Share of photos to train on [0.7]");
   train.add_option("--validation-fraction", options.validation_fraction,
                    "Share of photos to stop by [0.15]; the rest is the test split");
+  train.add_option("--folds", options.folds, "k-fold cross-validation: how many folds; train once with each --fold");
+  train.add_option("--fold", options.fold,
+                   "Which fold is the test split, from 1; the others are the train and validation splits");
   train.add_option("--device", options.device, "auto, cpu, cuda:0, ... [auto]")->type_name("DEVICE");
   train
       .add_option("--decode", options.decode,

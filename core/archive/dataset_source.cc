@@ -6,15 +6,21 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/archive/file_tree.h"
 #include "core/archive/layout.h"
+#include "core/archive/manifest.h"
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
 
 namespace graft::archive {
 namespace {
+
+// How many files an error lists.
+constexpr size_t kListedMissing = 10;
 
 absl::StatusOr<std::unique_ptr<FileTree>> OpenTree(const std::string& path, const SourceLimits& limits) {
   std::error_code error;
@@ -35,6 +41,31 @@ absl::Status PathsAreUnique(const std::string& source, const std::vector<Entry>&
       absl::StrCat(source, ": ", twice->path, " is in it twice; pack it again with each file once"));
 }
 
+// Takes label, split and group of every entry from its row.
+absl::Status ApplyManifest(const std::string& source, const Manifest& manifest, std::vector<Entry>& entries) {
+  absl::flat_hash_set<absl::string_view> there;
+  for (Entry& entry : entries) {
+    const ManifestRow& row = *manifest.Find(entry.path);
+    entry.label = row.label;
+    entry.split = row.split;
+    entry.group = row.group;
+    there.insert(entry.path);
+  }
+  if (there.size() == manifest.rows().size()) return AtLeastTwoClasses(manifest.file(), entries);
+  std::vector<std::string> missing;
+  for (const ManifestRow& row : manifest.rows()) {
+    if (there.contains(row.path)) continue;
+    if (missing.size() == kListedMissing) {
+      missing.push_back("...");
+      break;
+    }
+    missing.push_back(absl::StrCat(row.path, " (line ", row.line, ")"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(manifest.file(), ": ", manifest.rows().size() - there.size(),
+                                                 " of its ", manifest.rows().size(), " files are not in ", source, ": ",
+                                                 absl::StrJoin(missing, ", ")));
+}
+
 }  // namespace
 
 DatasetSource::DatasetSource(std::unique_ptr<FileTree> tree, std::vector<Entry> entries, int ignored_files)
@@ -43,12 +74,13 @@ DatasetSource::~DatasetSource() = default;
 DatasetSource::DatasetSource(DatasetSource&&) noexcept = default;
 DatasetSource& DatasetSource::operator=(DatasetSource&&) noexcept = default;
 
-absl::StatusOr<DatasetSource> DatasetSource::Open(const std::string& path, const SourceLimits& limits) {
+absl::StatusOr<DatasetSource> DatasetSource::Open(const std::string& path, const SourceLimits& limits,
+                                                  const Manifest* manifest) {
   ASSIGN_OR_RETURN(std::unique_ptr<FileTree> tree, OpenTree(path, limits));
   std::vector<Entry> entries;
   int ignored_files = 0;
   const auto wants = [&](absl::string_view file) {
-    if (IsPhotoPath(file)) return true;
+    if (manifest != nullptr ? manifest->Find(file) != nullptr : IsPhotoPath(file)) return true;
     ++ignored_files;
     return false;
   };
@@ -58,7 +90,7 @@ absl::StatusOr<DatasetSource> DatasetSource::Open(const std::string& path, const
   }));
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.path < b.path; });
   RETURN_IF_ERROR(PathsAreUnique(path, entries));
-  RETURN_IF_ERROR(AssignLabels(path, entries));
+  RETURN_IF_ERROR(manifest != nullptr ? ApplyManifest(path, *manifest, entries) : AssignLabels(path, entries));
   return DatasetSource(std::move(tree), std::move(entries), ignored_files);
 }
 

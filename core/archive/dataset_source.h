@@ -29,7 +29,8 @@ struct Entry {
   std::string path;  // as in the folder or archive, '/' between parts
   std::string label;
   Split split = Split::kNone;
-  int64_t size = 0;  // bytes
+  std::string group;  // from a manifest; empty for none
+  int64_t size = 0;   // bytes
   std::string sha256;
 };
 
@@ -43,6 +44,7 @@ struct SourceLimits {
 };
 
 class FileTree;
+class Manifest;
 
 // One thread at a time.
 class DatasetSource {
@@ -50,7 +52,11 @@ class DatasetSource {
   // Reads everything once to learn the digests. NotFound if `path` is not there; InvalidArgument, naming the file and
   // what to do, if it is no folder and no zip, tar or tar.gz, is encrypted or damaged, holds absolute names or "..",
   // exceeds a limit, has pictures beside its class folders, no pictures, or fewer than two classes.
-  static absl::StatusOr<DatasetSource> Open(const std::string& path, const SourceLimits& limits = {});
+  //
+  // With a manifest, its files are the data set, whatever the folders: label, split and group come from its rows, other
+  // files are left out and counted. InvalidArgument naming listed files that are not there.
+  static absl::StatusOr<DatasetSource> Open(const std::string& path, const SourceLimits& limits = {},
+                                            const Manifest* manifest = nullptr);
   ~DatasetSource();
   DatasetSource(DatasetSource&&) noexcept;
   DatasetSource& operator=(DatasetSource&&) noexcept;

@@ -28,14 +28,6 @@ constexpr std::array<absl::string_view, 5> kSystemNames = {"__macosx", "thumbs.d
 
 constexpr absl::string_view kHint = "put the pictures of each class into a folder named for the class";
 
-std::optional<Split> SplitNamed(absl::string_view folder) {
-  const std::string name = absl::AsciiStrToLower(folder);
-  if (name == "train" || name == "training") return Split::kTrain;
-  if (name == "validation" || name == "val" || name == "valid") return Split::kValidation;
-  if (name == "test" || name == "testing") return Split::kTest;
-  return std::nullopt;
-}
-
 // The first part of `path` below `depth` folders, and whether it is a folder.
 struct Part {
   absl::string_view name;
@@ -129,14 +121,6 @@ absl::Status AssignSplits(const std::string& source, const Folder& folder, size_
   return absl::OkStatus();
 }
 
-absl::Status AtLeastTwoClasses(const std::string& source, const std::vector<Entry>& entries) {
-  std::set<absl::string_view> labels;
-  for (const Entry& entry : entries) labels.insert(entry.label);
-  if (labels.size() >= 2) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(source, ": only one class, '", *labels.begin(), "'; a classifier needs at least two: ", kHint));
-}
-
 absl::Status AssignTree(const std::string& source, Entries entries) {
   // Wrappers above the splits are skipped by hand: Unwrap would step into a lone "train" too, which names a split.
   size_t prefix = 0;
@@ -164,6 +148,14 @@ absl::Status AssignTree(const std::string& source, Entries entries) {
 
 }  // namespace
 
+std::optional<Split> SplitNamed(absl::string_view text) {
+  const std::string name = absl::AsciiStrToLower(text);
+  if (name == "train" || name == "training") return Split::kTrain;
+  if (name == "validation" || name == "val" || name == "valid") return Split::kValidation;
+  if (name == "test" || name == "testing") return Split::kTest;
+  return std::nullopt;
+}
+
 bool IsVisiblePath(absl::string_view path) {
   const std::string lower = absl::AsciiStrToLower(path);
   for (absl::string_view part : absl::StrSplit(lower, '/')) {
@@ -178,6 +170,14 @@ bool IsPhotoPath(absl::string_view path) {
   return IsVisiblePath(path) &&
          std::any_of(kPhotoExtensions.begin(), kPhotoExtensions.end(),
                      [&](absl::string_view extension) { return absl::EndsWith(lower, extension); });
+}
+
+absl::Status AtLeastTwoClasses(const std::string& source, const std::vector<Entry>& entries) {
+  std::set<absl::string_view> labels;
+  for (const Entry& entry : entries) labels.insert(entry.label);
+  if (labels.size() >= 2) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(source, ": only one class, '", *labels.begin(), "'; a classifier needs at least two: ", kHint));
 }
 
 absl::Status AssignLabels(const std::string& source, std::vector<Entry>& entries) {

@@ -1,6 +1,7 @@
 // What a photo's path says: whether it counts, its label and its split.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,14 @@ bool IsVisiblePath(absl::string_view path);
 // True for a picture's extension in a visible path.
 bool IsPhotoPath(absl::string_view path);
 
+// The split that a folder or a manifest's field of this name means, in any case; none for any other name.
+std::optional<Split> SplitNamed(absl::string_view text);
+
 // Sets label and split of every entry (sorted by path, all with IsPhotoPath). Errors as DatasetSource::Open, naming
 // `source`.
 absl::Status AssignLabels(const std::string& source, std::vector<Entry>& entries);
+
+// InvalidArgument naming the only class there is.
+absl::Status AtLeastTwoClasses(const std::string& source, const std::vector<Entry>& entries);
 
 }  // namespace graft::archive

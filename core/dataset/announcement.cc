@@ -82,6 +82,17 @@ absl::Status CheckLabel(const AnnouncedFile& file) {
   return absl::OkStatus();
 }
 
+absl::Status CheckGroup(const AnnouncedFile& file) {
+  const auto fail = [&](absl::string_view reason) {
+    return InvalidField("announce.files.group",
+                        absl::StrCat(Quoted(file.group), " of ", Quoted(file.path), " ", reason));
+  };
+  if (file.group.size() > kMaxLabelBytes) return fail(absl::StrCat("is longer than ", kMaxLabelBytes, " bytes"));
+  if (!IsUtf8(file.group)) return fail("is not UTF-8");
+  if (HasControlCharacter(file.group)) return fail("contains a control character");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Announcement::Check(const AnnouncedFile& file) const {
@@ -90,6 +101,7 @@ absl::Status Announcement::Check(const AnnouncedFile& file) const {
     return InvalidField("announce.files.path", absl::StrCat(Quoted(file.path), " is announced twice"));
   }
   RETURN_IF_ERROR(CheckLabel(file));
+  RETURN_IF_ERROR(CheckGroup(file));
   if (!IsSha256Hex(file.sha256)) {
     return InvalidField("announce.files.sha256", absl::StrCat(Quoted(file.sha256), " of ", Quoted(file.path),
                                                               " is not 64 lower-case hex digits"));

@@ -20,8 +20,8 @@ class Announcement {
   explicit Announcement(const ImportLimits& limits) : limits_(limits) {}
 
   // Paths are unique, relative, UTF-8, without NUL and "..", 1 to 1024 bytes; labels 1 to 255 bytes of UTF-8 without
-  // control characters; one digest has one size. InvalidField naming field and file, ResourceExhausted naming the limit
-  // on the upload as a whole. The same image may appear under several paths, and under several labels.
+  // control characters, groups 0 to 255; one digest has one size. InvalidField naming field and file, ResourceExhausted
+  // naming the limit on the upload as a whole. The same image may appear under several paths, and under several labels.
   absl::Status Add(std::vector<AnnouncedFile> files);
   // Enough classes, enough images in each; afterwards files() is sorted by path.
   absl::Status Finish();

@@ -25,28 +25,32 @@ struct SplitKey {
   const Version& version;
   std::string train, validation;  // fractions as text that reads back to the same double
   long long seed;
+  Folds folds;
 };
 
-SplitKey KeyOf(const Version& version, const SplitFractions& fractions, uint32_t seed) {
-  return {version, absl::StrFormat("%.17g", fractions.train), absl::StrFormat("%.17g", fractions.validation), seed};
+SplitKey KeyOf(const Version& version, const SplitFractions& fractions, uint32_t seed, const Folds& folds) {
+  return {version, absl::StrFormat("%.17g", fractions.train), absl::StrFormat("%.17g", fractions.validation), seed,
+          folds};
 }
 
 std::optional<StoredSplit> ReadSplit(store::Transaction& transaction, const SplitKey& key) {
   StoredSplit split;
-  transaction.sql() << "SELECT hash, assignment FROM dataset_splits WHERE version_id = "
-                       "(SELECT id FROM dataset_versions WHERE dataset = :d AND number = :n) "
-                       "AND train_fraction = :t AND validation_fraction = :v AND seed = :s",
+  transaction.sql()
+      << "SELECT hash, assignment FROM dataset_splits WHERE version_id = "
+         "(SELECT id FROM dataset_versions WHERE dataset = :d AND number = :n) "
+         "AND train_fraction = :t AND validation_fraction = :v AND seed = :s AND folds = :f AND fold = :i",
       use(key.version.dataset), use(key.version.number), use(key.train), use(key.validation), use(key.seed),
-      into(split.hash), into(split.assignment);
+      use(key.folds.count), use(key.folds.test), into(split.hash), into(split.assignment);
   return transaction.sql().got_data() ? std::optional<StoredSplit>(split) : std::nullopt;
 }
 
 void InsertSplit(store::Transaction& transaction, const SplitKey& key, const StoredSplit& split) {
-  transaction.sql() << "INSERT INTO dataset_splits (version_id, train_fraction, validation_fraction, seed, hash, "
-                       "assignment) SELECT id, :t, :v, :s, :hash, :assignment FROM dataset_versions "
-                       "WHERE dataset = :d AND number = :n",
-      use(key.train), use(key.validation), use(key.seed), use(split.hash), use(split.assignment),
-      use(key.version.dataset), use(key.version.number);
+  transaction.sql()
+      << "INSERT INTO dataset_splits (version_id, train_fraction, validation_fraction, seed, folds, fold, "
+         "hash, assignment) SELECT id, :t, :v, :s, :f, :i, :hash, :assignment FROM dataset_versions "
+         "WHERE dataset = :d AND number = :n",
+      use(key.train), use(key.validation), use(key.seed), use(key.folds.count), use(key.folds.test), use(split.hash),
+      use(split.assignment), use(key.version.dataset), use(key.version.number);
 }
 
 std::string Encode(const std::vector<Split>& splits) {
@@ -104,17 +108,18 @@ absl::StatusOr<Report> DatasetStore::GetReport(const VersionReference& reference
   Report report;
   RETURN_IF_ERROR(database_->Read("read data set report", [&](store::Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(const Version version, FindVersion(transaction, reference));
-    report = ReadReport(transaction, version);
+    ASSIGN_OR_RETURN(report, ReadReport(transaction, version));
     return absl::OkStatus();
   }));
   return report;
 }
 
 absl::StatusOr<SplitIndices> DatasetStore::OpenSplit(const Version& version, double train_fraction,
-                                                     double validation_fraction, uint32_t seed) {
+                                                     double validation_fraction, uint32_t seed, const Folds& folds) {
   const SplitFractions fractions{.train = train_fraction, .validation = validation_fraction};
   RETURN_IF_ERROR(CheckFractions(fractions));
-  const SplitKey key = KeyOf(version, fractions, seed);
+  RETURN_IF_ERROR(CheckFolds(folds));
+  const SplitKey key = KeyOf(version, fractions, seed, folds);
   std::optional<StoredSplit> stored;
   RETURN_IF_ERROR(database_->Read("read split", [&](store::Transaction& transaction) {
     stored = ReadSplit(transaction, key);
@@ -123,7 +128,7 @@ absl::StatusOr<SplitIndices> DatasetStore::OpenSplit(const Version& version, dou
   if (stored) return Decode(*stored, version);
 
   ASSIGN_OR_RETURN(const std::vector<Example> examples, Examples(version));
-  ASSIGN_OR_RETURN(const std::vector<Split> splits, AssignSplits(examples, version.labels, fractions, seed));
+  ASSIGN_OR_RETURN(const std::vector<Split> splits, AssignSplits(examples, version.labels, fractions, seed, folds));
   const StoredSplit fresh{.hash = HashOfSplit(examples, splits), .assignment = Encode(splits)};
   RETURN_IF_ERROR(database_->Write("store split", [&](store::Transaction& transaction) {
     // Another process may have been first: then its split is the one.

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "core/base/ids.h"
 #include "core/dataset/dataset.h"
+#include "core/dataset/split.h"
 #include "core/store/blob_store.h"
 #include "core/store/database.h"
 
@@ -23,6 +24,7 @@ struct AnnouncedFile {
   Split split = Split::kUnspecified;
   std::string sha256;
   int64_t size_bytes = 0;
+  std::string group;  // see proto UploadDatasetRequest.File; empty for none
 };
 
 // Thread-safe.
@@ -40,9 +42,9 @@ class DatasetStore {
 
   // The split for these fractions and seed: computed and stored on first use, then always the same. Given splits are
   // kept (a missing validation or test part is taken from train). Stratified per class. InvalidField when a class is
-  // too small to give every split a photo, or the fractions are out of range (each > 0, sum < 1).
+  // too small to give every split a photo, or the fractions are out of range (each > 0, sum < 1), or the folds are.
   absl::StatusOr<SplitIndices> OpenSplit(const Version& version, double train_fraction, double validation_fraction,
-                                         uint32_t seed);
+                                         uint32_t seed, const Folds& folds = {});
 
   store::BlobStore& blobs() { return *blobs_; }
 

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "core/base/errors.h"
@@ -20,17 +21,53 @@ using soci::use;
 
 constexpr absl::Duration kProgressPeriod = absl::Milliseconds(250);
 
+// A row of image_facts, as SOCI knows it.
+struct FactRow {
+  std::string sha256;
+  ImageFact fact;
+  long long hash = 0;
+  std::string thumbnail;  // base64
+
+  void Set(const std::string& digest, const ImageFact& from) {
+    sha256 = digest;
+    fact = from;
+    hash = static_cast<long long>(from.fingerprint.hash);
+    thumbnail.clear();
+    if (!from.error.empty()) return;
+    const auto& bytes = from.fingerprint.thumbnail;
+    thumbnail = absl::Base64Escape({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+
+  absl::StatusOr<ImageFact> Get() const {
+    ImageFact result = fact;
+    if (!result.error.empty()) return result;
+    result.fingerprint.hash = static_cast<uint64_t>(hash);
+    std::string bytes;
+    if (!absl::Base64Unescape(thumbnail, &bytes) || bytes.size() != result.fingerprint.thumbnail.size()) {
+      return absl::DataLossError(absl::StrCat("stored facts of image ", sha256, " have no whole thumbnail"));
+    }
+    std::copy(bytes.begin(), bytes.end(), result.fingerprint.thumbnail.begin());
+    return result;
+  }
+};
+
 absl::StatusOr<ImageFacts> ReadFacts(const std::vector<std::string>& digests, store::Database& database) {
   ImageFacts facts;
-  RETURN_IF_ERROR(database.Read("read image facts", [&](store::Transaction& transaction) {
-    std::string sha256;
-    ImageFact fact;
+  RETURN_IF_ERROR(database.Read("read image facts", [&](store::Transaction& transaction) -> absl::Status {
+    FactRow row;
+    image::Fingerprint& fingerprint = row.fact.fingerprint;
     soci::statement select =
-        (transaction.sql().prepare << "SELECT width, height, format, error FROM image_facts WHERE sha256 = :sha256",
-         use(sha256), into(fact.width), into(fact.height), into(fact.format), into(fact.error));
+        (transaction.sql().prepare << "SELECT width, height, format, error, pixel_sha256, perceptual_hash, thumbnail, "
+                                      "brightness, sharpness FROM image_facts "
+                                      "WHERE sha256 = :sha256 AND (error <> '' OR pixel_sha256 <> '')",
+         use(row.sha256), into(row.fact.width), into(row.fact.height), into(row.fact.format), into(row.fact.error),
+         into(fingerprint.pixel_sha256), into(row.hash), into(row.thumbnail), into(fingerprint.brightness),
+         into(fingerprint.sharpness));
     for (const std::string& digest : digests) {
-      sha256 = digest;
-      if (select.execute(/*withDataExchange=*/true)) facts.emplace(digest, fact);
+      row.sha256 = digest;
+      if (!select.execute(/*withDataExchange=*/true)) continue;
+      ASSIGN_OR_RETURN(ImageFact fact, row.Get());
+      facts.emplace(digest, std::move(fact));
     }
     return absl::OkStatus();
   }));
@@ -39,15 +76,18 @@ absl::StatusOr<ImageFacts> ReadFacts(const std::vector<std::string>& digests, st
 
 absl::Status WriteFacts(const ImageFacts& facts, store::Database& database) {
   return database.Write("store image facts", [&](store::Transaction& transaction) {
-    std::string sha256;
-    ImageFact fact;
+    FactRow row;
+    image::Fingerprint& fingerprint = row.fact.fingerprint;
     soci::statement insert =
-        (transaction.sql().prepare << "INSERT OR IGNORE INTO image_facts (sha256, width, height, format, error) "
-                                      "VALUES (:sha256, :width, :height, :format, :error)",
-         use(sha256), use(fact.width), use(fact.height), use(fact.format), use(fact.error));
-    for (const auto& entry : facts) {
-      sha256 = entry.first;
-      fact = entry.second;
+        (transaction.sql().prepare
+             << "INSERT OR REPLACE INTO image_facts (sha256, width, height, format, error, pixel_sha256, "
+                "perceptual_hash, thumbnail, brightness, sharpness) VALUES (:sha256, :width, :height, :format, :error, "
+                ":pixels, :hash, :thumbnail, :brightness, :sharpness)",
+         use(row.sha256), use(row.fact.width), use(row.fact.height), use(row.fact.format), use(row.fact.error),
+         use(fingerprint.pixel_sha256), use(row.hash), use(row.thumbnail), use(fingerprint.brightness),
+         use(fingerprint.sharpness));
+    for (const auto& [digest, fact] : facts) {
+      row.Set(digest, fact);
       insert.execute(/*withDataExchange=*/true);
     }
     return absl::OkStatus();
@@ -67,7 +107,9 @@ absl::StatusOr<ImageFact> CheckImage(const std::string& sha256, const image::Dec
     return ImageFact{.format = format, .error = std::string(image.status().message())};
   }
   RETURN_IF_ERROR(image.status());
-  return ImageFact{.width = image->width, .height = image->height, .format = format};
+  ASSIGN_OR_RETURN(image::Fingerprint fingerprint, image::FingerprintOf(*image));
+  return ImageFact{
+      .width = image->width, .height = image->height, .format = format, .fingerprint = std::move(fingerprint)};
 }
 
 // Decodes a list of images on several threads. Thread-safe.

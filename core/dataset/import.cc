@@ -11,6 +11,7 @@
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
 #include "core/dataset/announcement.h"
+#include "core/dataset/audit.h"
 #include "core/dataset/image_facts.h"
 #include "core/dataset/version_rows.h"
 
@@ -27,7 +28,10 @@ std::string DigestOf(const std::vector<AnnouncedFile>& files) {
   Sha256 sha;
   for (const AnnouncedFile& file : files) {
     const absl::string_view nul("\0", 1);
-    sha.Update(absl::StrCat(file.path, nul, file.label, nul, static_cast<int>(file.split), nul, file.sha256, "\n"));
+    sha.Update(absl::StrCat(file.path, nul, file.label, nul, static_cast<int>(file.split), nul, file.sha256));
+    // Only where there is one, so that digests of versions without groups stay what they were.
+    if (!file.group.empty()) sha.Update(absl::StrCat(nul, file.group));
+    sha.Update("\n");
   }
   return sha.HexDigest();
 }
@@ -85,6 +89,7 @@ class ImportImpl : public Import {
     NewVersion content = Sort(facts);
     RETURN_IF_ERROR(CheckQuarantine(content));
     RETURN_IF_ERROR(LabelExamples(content));
+    Audit(facts, content);
     return Write(content);
   }
 
@@ -121,7 +126,8 @@ class ImportImpl : public Import {
                                   .sha256 = file.sha256,
                                   .given_split = file.split,
                                   .width = fact.width,
-                                  .height = fact.height});
+                                  .height = fact.height,
+                                  .group = file.group});
     }
     content.version.image_count = static_cast<int>(content.examples.size());
     content.version.quarantined_count = static_cast<int>(content.quarantined.size());
@@ -166,12 +172,21 @@ class ImportImpl : public Import {
     return absl::OkStatus();
   }
 
+  static void Audit(const ImageFacts& facts, NewVersion& content) {
+    const AuditResult result =
+        AuditExamples({.examples = content.examples, .labels = content.version.labels, .facts = facts});
+    content.audit = AuditToJson(result.audit);
+    for (size_t i = 0; i < content.examples.size(); ++i) content.examples[i].cluster = result.clusters[i];
+  }
+
   absl::StatusOr<ImportResult> Write(const NewVersion& content) {
     ImportResult result{.blobs_received = progress_.blobs_stored};
     RETURN_IF_ERROR(database_->Write("store data set version", [&](store::Transaction& transaction) -> absl::Status {
       std::optional<Version> latest = LatestVersion(transaction, options_.dataset);
       result.already_existed = latest && latest->digest == content.version.digest;
-      if (!result.already_existed) {
+      if (result.already_existed) {
+        AddMissingAudit(transaction, *latest, content);
+      } else {
         InsertVersion(transaction, content);
         latest = LatestVersion(transaction, options_.dataset);
       }

@@ -53,8 +53,9 @@ class Import {
   // Aborted if the bytes do not have this digest; InvalidArgument if it is not one of the missing.
   virtual absl::Status AddBlob(absl::string_view sha256, std::string bytes) = 0;
   virtual absl::Status Flush() = 0;
-  // Decodes what was never decoded before (on all available cores), quarantines what cannot be, writes the version in
-  // one transaction. `on_progress` is called from this thread about four times a second.
+  // Decodes what was never decoded before (on all available cores), quarantines what cannot be, audits the rest, writes
+  // the version in one transaction. Content that is there already makes no new version; it gets its audit if an older
+  // program stored it without. `on_progress` is called from this thread about four times a second.
   virtual absl::StatusOr<ImportResult> Commit(const std::function<void(const ImportProgress&)>& on_progress) = 0;
   virtual ImportProgress progress() const = 0;
 };

@@ -12,20 +12,13 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
+#include "core/dataset/split_units.h"
 
 namespace graft::dataset {
 namespace {
 
-// One number for each part, in the order test, validation, train: the order in which parts are filled.
-constexpr std::array<Split, 3> kParts = {Split::kTest, Split::kValidation, Split::kTrain};
-constexpr size_t kTrainPart = 2;
-using Shares = std::array<double, 3>;
-using Counts = std::array<int, 3>;
-
 // 0.7 * 10 must not be cut to 6.
 constexpr double kRoundingSlack = 1e-9;
-
-using Assignment = absl::flat_hash_map<absl::string_view, Split>;  // by image digest
 
 // What is to be cut from the examples that nobody assigned; a part that was given has no share.
 absl::StatusOr<Shares> SharesToCut(const std::vector<Example>& examples, const SplitFractions& fractions) {
@@ -129,15 +122,47 @@ void AssignClass(const std::vector<absl::string_view>& images, Counts counts, As
   }
 }
 
-// Distinct images of each class that are to be assigned.
-std::vector<std::vector<absl::string_view>> PoolByClass(const std::vector<Example>& examples, size_t classes) {
-  std::vector<std::vector<absl::string_view>> pool(classes);
-  absl::flat_hash_set<std::pair<int, absl::string_view>> seen;
+// Those that are to be assigned.
+std::vector<const Example*> PoolOf(const std::vector<Example>& examples) {
+  std::vector<const Example*> pool;
   for (const Example& example : examples) {
     if (example.given_split == Split::kValidation || example.given_split == Split::kTest) continue;
-    if (seen.emplace(example.label, example.sha256).second) pool[example.label].push_back(example.sha256);
+    pool.push_back(&example);
   }
   return pool;
+}
+
+// Distinct images of each class.
+std::vector<std::vector<absl::string_view>> ByClass(const std::vector<const Example*>& pool, size_t classes) {
+  std::vector<std::vector<absl::string_view>> images(classes);
+  absl::flat_hash_set<std::pair<int, absl::string_view>> seen;
+  for (const Example* example : pool) {
+    if (seen.emplace(example->label, example->sha256).second) images[example->label].push_back(example->sha256);
+  }
+  return images;
+}
+
+// The examples with the test fold as their given test split.
+absl::StatusOr<std::vector<Example>> WithTestFold(std::vector<Example> examples, const std::vector<std::string>& labels,
+                                                  uint32_t seed, const Folds& folds) {
+  const auto is_test = [](const Example& example) { return example.given_split == Split::kTest; };
+  if (std::any_of(examples.begin(), examples.end(), is_test)) {
+    return InvalidField("spec.folds",
+                        "the data set has a test split of its own, which folds would replace; leave them out");
+  }
+  const std::vector<const Example*> pool = PoolOf(examples);
+  const std::vector<SplitUnit> units = SplitUnits(pool);
+  ASSIGN_OR_RETURN(const auto fold_of, DealFolds(units, labels, folds.count, seed));
+  std::vector<bool> in_test;
+  for (const Example& example : examples) {
+    const auto found = fold_of.find(example.sha256);
+    in_test.push_back(example.given_split != Split::kValidation && found != fold_of.end() &&
+                      found->second == folds.test);
+  }
+  for (size_t i = 0; i < examples.size(); ++i) {
+    if (in_test[i]) examples[i].given_split = Split::kTest;
+  }
+  return examples;
 }
 
 }  // namespace
@@ -158,18 +183,43 @@ absl::Status CheckFractions(const SplitFractions& fractions) {
   return absl::OkStatus();
 }
 
+absl::Status CheckFolds(const Folds& folds) {
+  if (folds.count == 0 && folds.test == 0) return absl::OkStatus();
+  if (folds.count < 2 || folds.count > kMaxFolds) {
+    return InvalidField("spec.folds", absl::StrCat(folds.count, " is out of range: use 2 to ", kMaxFolds));
+  }
+  if (folds.test >= 1 && folds.test <= folds.count) return absl::OkStatus();
+  return InvalidField("spec.fold", absl::StrCat(folds.test, " is out of range: say which of the ", folds.count,
+                                                " folds is the test split, 1 to ", folds.count));
+}
+
 absl::StatusOr<std::vector<Split>> AssignSplits(const std::vector<Example>& examples,
                                                 const std::vector<std::string>& labels, const SplitFractions& fractions,
-                                                uint32_t seed) {
+                                                uint32_t seed, const Folds& folds) {
   RETURN_IF_ERROR(CheckFractions(fractions));
+  RETURN_IF_ERROR(CheckFolds(folds));
+  if (folds.count > 0) {
+    ASSIGN_OR_RETURN(const std::vector<Example> with_test, WithTestFold(examples, labels, seed, folds));
+    return AssignSplits(with_test, labels, fractions, seed);
+  }
   ASSIGN_OR_RETURN(const Shares shares, SharesToCut(examples, fractions));
+  const std::vector<const Example*> pool = PoolOf(examples);
+  const std::vector<std::vector<absl::string_view>> images = ByClass(pool, labels.size());
   Apportioner apportioner(shares);
-  Assignment assignment;
-  const auto pool = PoolByClass(examples, labels.size());
+  std::vector<Counts> counts;
   for (size_t label = 0; label < labels.size(); ++label) {
-    RETURN_IF_ERROR(CheckClassSize(labels[label], pool[label].size(), shares));
-    const Counts counts = apportioner.Cut(static_cast<int>(pool[label].size()));
-    AssignClass(InSeededOrder(pool[label], seed), counts, assignment);
+    RETURN_IF_ERROR(CheckClassSize(labels[label], images[label].size(), shares));
+    counts.push_back(apportioner.Cut(static_cast<int>(images[label].size())));
+  }
+  Assignment assignment;
+  const std::vector<SplitUnit> units = SplitUnits(pool);
+  if (std::any_of(units.begin(), units.end(), [](const SplitUnit& unit) { return unit.images.size() > 1; })) {
+    ASSIGN_OR_RETURN(assignment,
+                     DealUnits({.units = units, .labels = labels, .counts = counts, .shares = shares, .seed = seed}));
+  } else {
+    for (size_t label = 0; label < labels.size(); ++label) {
+      AssignClass(InSeededOrder(images[label], seed), counts[label], assignment);
+    }
   }
   std::vector<Split> splits;
   splits.reserve(examples.size());

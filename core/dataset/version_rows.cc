@@ -6,6 +6,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
+#include "core/base/status_macros.h"
+#include "core/dataset/audit.h"
 #include "core/store/transaction.h"
 
 namespace graft::dataset {
@@ -16,6 +18,8 @@ using soci::use;
 
 // How many names an error lists.
 constexpr int kNamesInHint = 5;
+// Of quarantined files in a report.
+constexpr int kListedQuarantined = 1000;
 
 std::string Listing(absl::string_view plural, std::vector<std::string> names) {
   const bool more = static_cast<int>(names.size()) > kNamesInHint;
@@ -82,17 +86,21 @@ int LatestNumber(soci::session& sql, const std::string& dataset) {
   return number;
 }
 
-long long InsertVersionRow(soci::session& sql, const Version& version, int number) {
+long long IdOf(soci::session& sql, const std::string& dataset, int number) {
+  long long id = 0;
+  sql << "SELECT id FROM dataset_versions WHERE dataset = :d AND number = :n", use(dataset), use(number), into(id);
+  return id;
+}
+
+long long InsertVersionRow(soci::session& sql, const NewVersion& content, int number) {
+  const Version& version = content.version;
   const long long now = absl::ToUnixMicros(absl::Now());
   const long long size = version.size_bytes;
   sql << "INSERT INTO dataset_versions (dataset, number, create_time_us, digest, image_count, quarantined_count, "
-         "size_bytes) VALUES (:dataset, :number, :time, :digest, :images, :quarantined, :size)",
+         "size_bytes, audit) VALUES (:dataset, :number, :time, :digest, :images, :quarantined, :size, :audit)",
       use(version.dataset), use(number), use(now), use(version.digest), use(version.image_count),
-      use(version.quarantined_count), use(size);
-  long long id = 0;
-  sql << "SELECT id FROM dataset_versions WHERE dataset = :d AND number = :n", use(version.dataset), use(number),
-      into(id);
-  return id;
+      use(version.quarantined_count), use(size), use(content.audit);
+  return IdOf(sql, version.dataset, number);
 }
 
 void InsertLabels(soci::session& sql, long long id, const Version& version) {
@@ -107,8 +115,10 @@ void InsertExamples(soci::session& sql, long long id, const std::vector<Example>
   int split = 0;
   Example row;
   soci::statement insert = (sql.prepare << "INSERT INTO dataset_examples (version_id, position, path, label_position, "
-                                           "sha256, given_split) VALUES (:id, :position, :path, :label, :sha256, :s)",
-                            use(id), use(position), use(row.path), use(row.label), use(row.sha256), use(split));
+                                           "sha256, given_split, cluster, group_name) "
+                                           "VALUES (:id, :position, :path, :label, :sha256, :s, :cluster, :group)",
+                            use(id), use(position), use(row.path), use(row.label), use(row.sha256), use(split),
+                            use(row.cluster), use(row.group));
   for (const Example& example : examples) {
     row = example;
     split = static_cast<int>(example.given_split);
@@ -134,13 +144,20 @@ void InsertQuarantined(soci::session& sql, long long id, const std::vector<Quara
 std::vector<QuarantinedFile> ReadQuarantined(soci::session& sql, const Version& version) {
   std::vector<QuarantinedFile> files;
   QuarantinedFile file;
-  soci::statement select =
-      (sql.prepare << "SELECT path, label, reason FROM dataset_quarantined WHERE version_id = "
-                      "(SELECT id FROM dataset_versions WHERE dataset = :d AND number = :n) "
-                      "ORDER BY position",
-       use(version.dataset), use(version.number), into(file.path), into(file.label), into(file.reason));
+  soci::statement select = (sql.prepare << "SELECT path, label, reason FROM dataset_quarantined WHERE version_id = "
+                                           "(SELECT id FROM dataset_versions WHERE dataset = :d AND number = :n) "
+                                           "ORDER BY position LIMIT :limit",
+                            use(version.dataset), use(version.number), use(kListedQuarantined), into(file.path),
+                            into(file.label), into(file.reason));
   for (select.execute(); select.fetch();) files.push_back(file);
   return files;
+}
+
+std::string ReadAudit(soci::session& sql, const Version& version) {
+  std::string audit;
+  sql << "SELECT audit FROM dataset_versions WHERE dataset = :d AND number = :n", use(version.dataset),
+      use(version.number), into(audit);
+  return audit;
 }
 
 std::map<std::string, int> CountFormats(soci::session& sql, const Version& version) {
@@ -169,11 +186,28 @@ void Summarise(std::vector<int> values, int& smallest, int& median, int& largest
 int InsertVersion(store::Transaction& transaction, const NewVersion& content) {
   soci::session& sql = transaction.sql();
   const int number = LatestNumber(sql, content.version.dataset) + 1;
-  const long long id = InsertVersionRow(sql, content.version, number);
+  const long long id = InsertVersionRow(sql, content, number);
   InsertLabels(sql, id, content.version);
   InsertExamples(sql, id, content.examples);
   InsertQuarantined(sql, id, content.quarantined);
   return number;
+}
+
+void AddMissingAudit(store::Transaction& transaction, const Version& stored, const NewVersion& content) {
+  soci::session& sql = transaction.sql();
+  if (!ReadAudit(sql, stored).empty()) return;
+  const long long id = IdOf(sql, stored.dataset, stored.number);
+  sql << "UPDATE dataset_versions SET audit = :audit WHERE id = :id", use(content.audit), use(id);
+  int position = 0;
+  int cluster = 0;
+  soci::statement update =
+      (sql.prepare << "UPDATE dataset_examples SET cluster = :cluster WHERE version_id = :id AND position = :position",
+       use(cluster), use(id), use(position));
+  for (const Example& example : content.examples) {
+    cluster = example.cluster;
+    if (cluster != 0) update.execute(/*withDataExchange=*/true);
+    ++position;
+  }
 }
 
 absl::StatusOr<Version> FindVersion(store::Transaction& transaction, const VersionReference& reference) {
@@ -209,11 +243,11 @@ std::vector<Example> ReadExamples(store::Transaction& transaction, const Version
   int split = 0;
   soci::statement select =
       (transaction.sql().prepare
-           << "SELECT e.path, e.label_position, e.sha256, e.given_split, f.width, f.height "
+           << "SELECT e.path, e.label_position, e.sha256, e.given_split, e.cluster, e.group_name, f.width, f.height "
               "FROM dataset_examples e JOIN image_facts f ON f.sha256 = e.sha256 WHERE e.version_id = "
               "(SELECT id FROM dataset_versions WHERE dataset = :d AND number = :n) ORDER BY e.position",
        use(version.dataset), use(version.number), into(row.path), into(row.label), into(row.sha256), into(split),
-       into(row.width), into(row.height));
+       into(row.cluster), into(row.group), into(row.width), into(row.height));
   for (select.execute(); select.fetch();) {
     row.given_split = static_cast<Split>(split);
     examples.push_back(row);
@@ -221,10 +255,13 @@ std::vector<Example> ReadExamples(store::Transaction& transaction, const Version
   return examples;
 }
 
-Report ReadReport(store::Transaction& transaction, const Version& version) {
+absl::StatusOr<Report> ReadReport(store::Transaction& transaction, const Version& version) {
   Report report{.version = version,
                 .formats = CountFormats(transaction.sql(), version),
                 .quarantined = ReadQuarantined(transaction.sql(), version)};
+  if (const std::string audit = ReadAudit(transaction.sql(), version); !audit.empty()) {
+    ASSIGN_OR_RETURN(report.audit, AuditFromJson(audit));
+  }
   std::vector<int> widths, heights;
   for (const Example& example : ReadExamples(transaction, version)) {
     widths.push_back(example.width);

@@ -18,10 +18,13 @@ struct NewVersion {
   Version version;  // number and create_time are set by InsertVersion
   std::vector<Example> examples;
   std::vector<QuarantinedFile> quarantined;
+  std::string audit;  // JSON
 };
 
 // Takes the data set's next number.
 int InsertVersion(store::Transaction& transaction, const NewVersion& content);
+// Adds audit and clusters to the stored version with this content, if an older program stored it without.
+void AddMissingAudit(store::Transaction& transaction, const Version& stored, const NewVersion& content);
 
 // number or latest. ResourceNotFound naming what exists; InvalidField for an alias.
 absl::StatusOr<Version> FindVersion(store::Transaction& transaction, const VersionReference& reference);
@@ -29,6 +32,6 @@ absl::StatusOr<Version> FindVersion(store::Transaction& transaction, const Versi
 std::optional<Version> LatestVersion(store::Transaction& transaction, const std::string& dataset);
 std::vector<std::string> ReadDatasetNames(store::Transaction& transaction, const std::string& after_name, int limit);
 std::vector<Example> ReadExamples(store::Transaction& transaction, const Version& version);
-Report ReadReport(store::Transaction& transaction, const Version& version);
+absl::StatusOr<Report> ReadReport(store::Transaction& transaction, const Version& version);
 
 }  // namespace graft::dataset

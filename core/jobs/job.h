@@ -45,6 +45,7 @@ struct TrainSpec {
   std::optional<int> epochs, patience, batch_size;
   std::optional<double> learning_rate, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
+  std::optional<int> folds, fold;  // both or none: k-fold cross-validation
   bool operator==(const TrainSpec&) const = default;
 };
 

@@ -32,6 +32,8 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("train_fraction", spec.train_fraction);
   field("validation_fraction", spec.validation_fraction);
   field("seed", spec.seed);
+  field("folds", spec.folds);
+  field("fold", spec.fold);
 }
 
 template <typename T, typename Field>

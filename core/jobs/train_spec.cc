@@ -24,6 +24,7 @@ constexpr int kArticleBatchSize = 32;
 constexpr double kArticleLearningRate = 0.001;
 constexpr double kTrainFraction = 0.7;
 constexpr double kValidationFraction = 0.15;
+constexpr int kMaxFolds = 100;
 
 absl::StatusOr<int> InRange(absl::string_view field, int value, int max) {
   if (value >= 1 && value <= max) return value;
@@ -112,6 +113,19 @@ absl::Status ResolveFractions(const TrainSpec& requested, TrainSpec& spec) {
                    " leave nothing for the test split; their sum must be ", "less than 1"));
 }
 
+absl::Status ResolveFolds(const TrainSpec& requested, TrainSpec& spec) {
+  spec.folds = requested.folds;
+  spec.fold = requested.fold;
+  if (!spec.folds && !spec.fold) return absl::OkStatus();
+  if (!spec.folds) return InvalidField("spec.folds", "is required where spec.fold is set: how many folds are there?");
+  if (*spec.folds < 2 || *spec.folds > kMaxFolds) {
+    return InvalidField("spec.folds", absl::StrCat(*spec.folds, " is out of range: use 2 to ", kMaxFolds));
+  }
+  if (spec.fold && *spec.fold >= 1 && *spec.fold <= *spec.folds) return absl::OkStatus();
+  return InvalidField(
+      "spec.fold", absl::StrCat("says which of the ", *spec.folds, " folds is the test split: use 1 to ", *spec.folds));
+}
+
 absl::Status ResolveNumbers(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
   ASSIGN_OR_RETURN(spec.epochs, InRange("spec.epochs", requested.epochs.value_or(article_epochs), 1000));
   ASSIGN_OR_RETURN(spec.patience, InRange("spec.patience", requested.patience.value_or(kArticlePatience), 1000));
@@ -119,6 +133,7 @@ absl::Status ResolveNumbers(const TrainSpec& requested, int article_epochs, Trai
   ASSIGN_OR_RETURN(spec.learning_rate,
                    Positive("spec.learning_rate", requested.learning_rate.value_or(kArticleLearningRate), 10));
   spec.seed = requested.seed.value_or(0);
+  RETURN_IF_ERROR(ResolveFolds(requested, spec));
   return ResolveFractions(requested, spec);
 }
 

@@ -134,8 +134,9 @@ absl::Status TrainRun::OpenDataset(Inputs& inputs) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("spec.dataset", "datasets", spec_.dataset));
   ASSIGN_OR_RETURN(inputs.version, resources_.datasets->Find(reference));
   ASSIGN_OR_RETURN(inputs.examples, resources_.datasets->Examples(inputs.version));
-  ASSIGN_OR_RETURN(inputs.split, resources_.datasets->OpenSplit(inputs.version, *spec_.train_fraction,
-                                                                *spec_.validation_fraction, *spec_.seed));
+  ASSIGN_OR_RETURN(inputs.split, resources_.datasets->OpenSplit(
+                                     inputs.version, *spec_.train_fraction, *spec_.validation_fraction, *spec_.seed,
+                                     {.count = spec_.folds.value_or(0), .test = spec_.fold.value_or(0)}));
   return absl::OkStatus();
 }
 

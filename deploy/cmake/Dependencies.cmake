@@ -28,6 +28,10 @@ target_link_libraries(dep_soci INTERFACE soci_sqlite3 soci_core sqlite3)
 
 pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 
+find_library(LIBCSV csv REQUIRED)
+add_library(dep_csv INTERFACE)
+target_link_libraries(dep_csv INTERFACE ${LIBCSV})
+
 if(NOT GRAFT_LIGHT)
   find_package(Protobuf REQUIRED)
   find_package(ONNX REQUIRED)

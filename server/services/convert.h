@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -38,6 +39,7 @@ v1::DatasetVersion ToProto(const dataset::Version& version);
 v1::DatasetReport ToProto(const dataset::Report& report);
 dataset::AnnouncedFile FromProto(const v1::UploadDatasetRequest::File& file);
 v1::UploadDatasetResponse ToProto(const dataset::ImportProgress& progress);
+v1::DiffDatasetVersionsResponse::File ToProto(const dataset::Example& example, const std::vector<std::string>& labels);
 
 // ---- convert_model.cc ----
 // DataLoss when the stored manifest cannot be read.

@@ -21,6 +21,63 @@ v1::DatasetVersion ToProto(const dataset::Version& version) {
   return result;
 }
 
+namespace {
+
+v1::DatasetReport::AuditedFile ToProto(const dataset::AuditedFile& file) {
+  v1::DatasetReport::AuditedFile result;
+  result.set_path(file.path);
+  result.set_label(file.label);
+  result.set_given_split(static_cast<v1::Split>(file.given_split));
+  return result;
+}
+
+v1::DatasetReport::Clusters ToProto(const dataset::ClusterFindings& findings) {
+  v1::DatasetReport::Clusters result;
+  result.set_cluster_count(findings.clusters);
+  result.set_file_count(findings.files);
+  for (const dataset::Cluster& cluster : findings.first) {
+    auto& out = *result.add_first();
+    out.set_file_count(cluster.file_count);
+    for (const dataset::AuditedFile& file : cluster.files) *out.add_files() = ToProto(file);
+  }
+  return result;
+}
+
+v1::DatasetReport::Outliers ToProto(const dataset::OutlierFindings& findings) {
+  v1::DatasetReport::Outliers result;
+  result.set_file_count(findings.files);
+  result.set_median(findings.median);
+  result.set_low(findings.low);
+  result.set_high(findings.high);
+  for (const dataset::Outlier& outlier : findings.first) {
+    auto& out = *result.add_first();
+    *out.mutable_file() = ToProto(outlier.file);
+    out.set_value(outlier.value);
+    out.set_width(outlier.width);
+    out.set_height(outlier.height);
+  }
+  return result;
+}
+
+v1::DatasetReport::Audit ToProto(const dataset::Audit& audit) {
+  v1::DatasetReport::Audit result;
+  *result.mutable_exact_duplicates() = ToProto(audit.exact_duplicates);
+  *result.mutable_near_duplicates() = ToProto(audit.near_duplicates);
+  *result.mutable_label_conflicts() = ToProto(audit.label_conflicts);
+  *result.mutable_split_leaks() = ToProto(audit.split_leaks);
+  *result.mutable_group_leaks() = ToProto(audit.group_leaks);
+  result.set_imbalance(audit.imbalance);
+  result.mutable_rare_classes()->Add(audit.rare_classes.begin(), audit.rare_classes.end());
+  *result.mutable_size() = ToProto(audit.size_outliers);
+  *result.mutable_brightness() = ToProto(audit.brightness_outliers);
+  *result.mutable_blur() = ToProto(audit.blur_outliers);
+  result.set_without_contrast(audit.without_contrast);
+  result.set_cut_short(audit.cut_short);
+  return result;
+}
+
+}  // namespace
+
 v1::DatasetReport ToProto(const dataset::Report& report) {
   v1::DatasetReport result;
   *result.mutable_version() = ToProto(report.version);
@@ -43,6 +100,7 @@ v1::DatasetReport ToProto(const dataset::Report& report) {
     out.set_split(static_cast<v1::Split>(split));
     out.set_images(images);
   }
+  if (report.audit) *result.mutable_audit() = ToProto(*report.audit);
   return result;
 }
 
@@ -53,6 +111,7 @@ dataset::AnnouncedFile FromProto(const v1::UploadDatasetRequest::File& file) {
   result.split = static_cast<dataset::Split>(file.split());
   result.sha256 = file.sha256();
   result.size_bytes = file.size_bytes();
+  result.group = file.group();
   return result;
 }
 
@@ -63,6 +122,16 @@ v1::UploadDatasetResponse ToProto(const dataset::ImportProgress& progress) {
   out.set_bytes_stored(progress.bytes_stored);
   out.set_images_checked(progress.images_checked);
   out.set_images_total(progress.images_total);
+  return result;
+}
+
+v1::DiffDatasetVersionsResponse::File ToProto(const dataset::Example& example, const std::vector<std::string>& labels) {
+  v1::DiffDatasetVersionsResponse::File result;
+  result.set_path(example.path);
+  result.set_label(labels[static_cast<size_t>(example.label)]);
+  result.set_split(static_cast<v1::Split>(example.given_split));
+  result.set_group(example.group);
+  result.set_sha256(example.sha256);
   return result;
 }
 

@@ -114,6 +114,8 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   result.train_fraction = OptionalOf<double>(spec.has_train_fraction(), spec.train_fraction());
   result.validation_fraction = OptionalOf<double>(spec.has_validation_fraction(), spec.validation_fraction());
   result.seed = OptionalOf<uint32_t>(spec.has_seed(), spec.seed());
+  result.folds = OptionalOf<int>(spec.has_folds(), spec.folds());
+  result.fold = OptionalOf<int>(spec.has_fold(), spec.fold());
   return result;
 }
 
@@ -134,6 +136,8 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   if (spec.train_fraction) result.set_train_fraction(*spec.train_fraction);
   if (spec.validation_fraction) result.set_validation_fraction(*spec.validation_fraction);
   if (spec.seed) result.set_seed(*spec.seed);
+  if (spec.folds) result.set_folds(*spec.folds);
+  if (spec.fold) result.set_fold(*spec.fold);
   return result;
 }
 

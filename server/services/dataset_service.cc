@@ -1,10 +1,14 @@
 #include "server/services/dataset_service.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
+#include "core/dataset/diff.h"
 #include "server/rpc/bidi_stream.h"
 #include "server/rpc/unary_call.h"
 #include "server/services/convert.h"
@@ -29,6 +33,44 @@ absl::Status DatasetService::List(const v1::ListDatasetsRequest& request, v1::Li
   const bool more = TrimToPage(versions, page_size);
   for (const dataset::Version& version : versions) *response.add_datasets() = ToProto(version);
   if (more) response.set_next_page_token(EncodePageToken("datasets", versions.back().dataset));
+  return absl::OkStatus();
+}
+
+absl::Status DatasetService::Diff(const v1::DiffDatasetVersionsRequest& request,
+                                  v1::DiffDatasetVersionsResponse& response) {
+  ASSIGN_OR_RETURN(const VersionReference from, ParseVersionReference("from", "datasets", request.from()));
+  ASSIGN_OR_RETURN(const VersionReference to, ParseVersionReference("to", "datasets", request.to()));
+  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  ASSIGN_OR_RETURN(const dataset::Version before, datasets_->Find(from));
+  ASSIGN_OR_RETURN(const dataset::Version after, datasets_->Find(to));
+  response.set_from(VersionName("datasets", before.dataset, before.number));
+  response.set_to(VersionName("datasets", after.dataset, after.number));
+  const std::string list = absl::StrCat("diff/", response.from(), "/", response.to());
+  ASSIGN_OR_RETURN(const std::string position, DecodePageToken(list, request.page_token()));
+  size_t first = 0;
+  if (!position.empty() && !absl::SimpleAtoi(position, &first)) {
+    return InvalidField("page_token", "is not a next_page_token of this list; leave it empty to start again");
+  }
+  ASSIGN_OR_RETURN(const std::vector<dataset::Example> old_files, datasets_->Examples(before));
+  ASSIGN_OR_RETURN(const std::vector<dataset::Example> new_files, datasets_->Examples(after));
+  const dataset::Diff diff = dataset::DiffVersions({old_files, before.labels}, {new_files, after.labels});
+  response.set_added(diff.added);
+  response.set_removed(diff.removed);
+  response.set_unchanged(diff.unchanged);
+  response.set_replaced(diff.replaced);
+  response.set_renamed(diff.renamed);
+  response.set_relabelled(diff.relabelled);
+  response.set_moved_split(diff.moved_split);
+  response.set_regrouped(diff.regrouped);
+  response.set_change_count(static_cast<int>(diff.changes.size()));
+  const size_t end = std::min(diff.changes.size(), first + static_cast<size_t>(page_size));
+  for (size_t i = first; i < end; ++i) {
+    auto& out = *response.add_changes();
+    const dataset::Change& change = diff.changes[i];
+    if (change.before) *out.mutable_before() = ToProto(old_files[*change.before], before.labels);
+    if (change.after) *out.mutable_after() = ToProto(new_files[*change.after], after.labels);
+  }
+  if (end < diff.changes.size()) response.set_next_page_token(EncodePageToken(list, absl::StrCat(end)));
   return absl::OkStatus();
 }
 
@@ -71,6 +113,13 @@ grpc::ServerUnaryReactor* DatasetService::GetDatasetReport(grpc::CallbackServerC
         *response = ToProto(report);
         return absl::OkStatus();
       });
+}
+
+grpc::ServerUnaryReactor* DatasetService::DiffDatasetVersions(grpc::CallbackServerContext* context,
+                                                              const v1::DiffDatasetVersionsRequest* request,
+                                                              v1::DiffDatasetVersionsResponse* response) {
+  return rpc::Unary(gate_, context, "graft.v1.DatasetService/DiffDatasetVersions",
+                    [this, request, response] { return Diff(*request, *response); });
 }
 
 }  // namespace graft::services

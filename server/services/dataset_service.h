@@ -31,8 +31,12 @@ class DatasetService final : public v1::DatasetService::CallbackService {
   grpc::ServerUnaryReactor* GetDatasetReport(grpc::CallbackServerContext* context,
                                              const v1::GetDatasetReportRequest* request,
                                              v1::DatasetReport* response) override;
+  grpc::ServerUnaryReactor* DiffDatasetVersions(grpc::CallbackServerContext* context,
+                                                const v1::DiffDatasetVersionsRequest* request,
+                                                v1::DiffDatasetVersionsResponse* response) override;
 
  private:
+  absl::Status Diff(const v1::DiffDatasetVersionsRequest& request, v1::DiffDatasetVersionsResponse& response);
   absl::Status List(const v1::ListDatasetsRequest& request, v1::ListDatasetsResponse& response);
 
   rpc::Gate* const gate_;

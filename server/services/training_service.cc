@@ -31,8 +31,10 @@ absl::StatusOr<jobs::TrainSpec> TrainingService::Resolve(const jobs::TrainSpec& 
   ASSIGN_OR_RETURN(jobs::TrainSpec spec, jobs::ResolveSpec(requested, context));
   RETURN_IF_ERROR(weights::CurrentWeights(deps_.weights_root, backbone.name).status());
   // The split is kept, so the worker finds it made; a class that is too small shows here and not in a failed job.
-  RETURN_IF_ERROR(
-      deps_.datasets->OpenSplit(dataset, *spec.train_fraction, *spec.validation_fraction, *spec.seed).status());
+  RETURN_IF_ERROR(deps_.datasets
+                      ->OpenSplit(dataset, *spec.train_fraction, *spec.validation_fraction, *spec.seed,
+                                  {.count = spec.folds.value_or(0), .test = spec.fold.value_or(0)})
+                      .status());
   return spec;
 }
 

@@ -157,4 +157,31 @@ grpc::Status FakeDatasetService::ListDatasets(grpc::ServerContext*, const v1::Li
   return grpc::Status::OK;
 }
 
+grpc::Status FakeDatasetService::GetDatasetReport(grpc::ServerContext*, const v1::GetDatasetReportRequest* request,
+                                                  v1::DatasetReport* response) {
+  response->mutable_version()->set_name(request->name());
+  auto& duplicates = *response->mutable_audit()->mutable_exact_duplicates();
+  duplicates.set_cluster_count(1);
+  duplicates.set_file_count(2);
+  for (const char* path : {"cat/1.jpg", "cat/2.jpg"}) {
+    if (duplicates.first().empty()) duplicates.add_first()->set_file_count(2);
+    duplicates.mutable_first(0)->add_files()->set_path(path);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDatasetService::DiffDatasetVersions(grpc::ServerContext*,
+                                                     const v1::DiffDatasetVersionsRequest* request,
+                                                     v1::DiffDatasetVersionsResponse* response) {
+  response->set_from("datasets/animals/versions/1");
+  response->set_to("datasets/animals/versions/2");
+  response->set_added(kChanges);
+  response->set_change_count(kChanges);
+  const int first = request->page_token().empty() ? 0 : std::stoi(request->page_token());
+  const int end = std::min(kChanges, first + request->page_size());
+  for (int i = first; i < end; ++i) response->add_changes()->mutable_after()->set_path(std::to_string(i) + ".jpg");
+  if (end < kChanges) response->set_next_page_token(std::to_string(end));
+  return grpc::Status::OK;
+}
+
 }  // namespace graft::testing

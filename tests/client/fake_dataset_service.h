@@ -32,6 +32,13 @@ class FakeDatasetService : public v1::DatasetService::Service {
       grpc::ServerReaderWriter<v1::UploadDatasetResponse, v1::UploadDatasetRequest>* stream) override;
   grpc::Status ListDatasets(grpc::ServerContext* context, const v1::ListDatasetsRequest* request,
                             v1::ListDatasetsResponse* response) override;
+  // An audit with one pair of files of the same pixels.
+  grpc::Status GetDatasetReport(grpc::ServerContext* context, const v1::GetDatasetReportRequest* request,
+                                v1::DatasetReport* response) override;
+  // kChanges added files, in pages of the size asked for.
+  grpc::Status DiffDatasetVersions(grpc::ServerContext* context, const v1::DiffDatasetVersionsRequest* request,
+                                   v1::DiffDatasetVersionsResponse* response) override;
+  static constexpr int kChanges = 2500;
 
  private:
   using Stream = grpc::ServerReaderWriter<v1::UploadDatasetResponse, v1::UploadDatasetRequest>;

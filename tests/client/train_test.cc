@@ -93,6 +93,10 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
                    "0.6",
                    "--validation-fraction",
                    "0.2",
+                   "--folds",
+                   "5",
+                   "--fold",
+                   "2",
                    "--device",
                    "cpu",
                    "--alias",
@@ -119,6 +123,8 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
   EXPECT_TRUE(spec.has_seed());
   EXPECT_EQ(spec.train_fraction(), 0.6);
   EXPECT_EQ(spec.validation_fraction(), 0.2);
+  EXPECT_EQ(spec.folds(), 5);
+  EXPECT_EQ(spec.fold(), 2);
   EXPECT_EQ(spec.device(), "cpu");
   EXPECT_EQ(spec.alias(), "production");
   EXPECT_EQ(spec.decode(), "full");
@@ -130,6 +136,7 @@ TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
   const v1::TrainSpec spec = server_.training().submits().at(0).spec();
   EXPECT_FALSE(spec.has_epochs());
   EXPECT_FALSE(spec.has_seed());
+  EXPECT_FALSE(spec.has_folds());
   EXPECT_EQ(spec.preset(), "");
 }
 

@@ -2,7 +2,10 @@
 
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <set>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
@@ -13,6 +16,7 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/store/transaction.h"
+#include "tests/core/image/made_images.h"
 #include "tests/testing/assets.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temporary_folder.h"
@@ -31,6 +35,7 @@ using ::testing::SizeIs;
 struct File {
   std::string path, label, bytes;
   Split split = Split::kUnspecified;
+  std::string group = {};
 };
 
 // A small picture of one colour; different numbers give different bytes (as JPEG, if 8 apart).
@@ -63,7 +68,12 @@ class ImportTest : public ::testing::Test {
   }
 
   static AnnouncedFile Announced(const File& file) {
-    return {file.path, file.label, file.split, Sha256Hex(file.bytes), static_cast<int64_t>(file.bytes.size())};
+    return {.path = file.path,
+            .label = file.label,
+            .split = file.split,
+            .sha256 = Sha256Hex(file.bytes),
+            .size_bytes = static_cast<int64_t>(file.bytes.size()),
+            .group = file.group};
   }
 
   // Sends the first `send` missing blobs.
@@ -208,6 +218,9 @@ TEST_F(ImportTest, AnnouncedFilesAreChecked) {
   expect_refused("label", [](AnnouncedFile& file) { file.label = "\xC0\xAF"; });
   expect_refused("label", [](AnnouncedFile& file) { file.label = "\xED\xA0\x80"; });
   expect_refused("label", [](AnnouncedFile& file) { file.label = "a\nb"; });
+  expect_refused("group", [](AnnouncedFile& file) { file.group = std::string(256, 'a'); });
+  expect_refused("group", [](AnnouncedFile& file) { file.group = "\xC0\xAF"; });
+  expect_refused("group", [](AnnouncedFile& file) { file.group = "a\nb"; });
   expect_refused("sha256", [](AnnouncedFile& file) { file.sha256[0] = 'G'; });
   expect_refused("size_bytes", [](AnnouncedFile& file) { file.size_bytes = 0; });
   expect_refused("size_bytes", [](AnnouncedFile& file) { file.size_bytes = (20 << 20) + 1; });
@@ -266,6 +279,22 @@ TEST_F(ImportTest, SplitIsStoredOnceAndCoversEveryImage) {
   EXPECT_EQ(rows, 2);
 }
 
+TEST_F(ImportTest, SplitOfEachFoldIsStored) {
+  ASSERT_OK_AND_ASSIGN(const ImportResult result, Push(TwoClasses(20)));
+  std::set<std::string> hashes;
+  for (int round = 0; round < 2; ++round) {
+    for (int fold = 1; fold <= 4; ++fold) {
+      ASSERT_OK_AND_ASSIGN(const SplitIndices split,
+                           datasets_->OpenSplit(result.version, 0.7, 0.15, 1, {.count = 4, .test = fold}));
+      EXPECT_EQ(split.test.size(), 10u);
+      hashes.insert(split.hash);
+    }
+  }
+  EXPECT_EQ(hashes.size(), 4u);
+  hashes.insert(datasets_->OpenSplit(result.version, 0.7, 0.15, 1)->hash);
+  EXPECT_EQ(hashes.size(), 5u);
+}
+
 TEST_F(ImportTest, GivenSplitsAreReportedAndKept) {
   std::vector<File> files = TwoClasses(10);
   for (size_t i = 0; i < files.size(); ++i) files[i].split = i < 4 ? Split::kTest : Split::kTrain;
@@ -274,6 +303,86 @@ TEST_F(ImportTest, GivenSplitsAreReportedAndKept) {
   ASSERT_OK_AND_ASSIGN(const SplitIndices split, datasets_->OpenSplit(result.version, 0.7, 0.15, 1));
   EXPECT_THAT(split.test, ElementsAre(0, 1, 10, 11));
   EXPECT_FALSE(split.validation.empty());
+}
+
+// Two classes of flat pictures, and one picture three times: as it is, without loss in another format, and mirrored,
+// half as large and compressed in the other class.
+std::vector<File> WithDuplicates() {
+  std::vector<File> files = TwoClasses(10);
+  const image::Image scene = image::testing::Scene(1);
+  cv::Mat mirrored;
+  cv::resize(image::testing::ToMat(scene), mirrored, {}, 0.5, 0.5, cv::INTER_AREA);
+  cv::flip(mirrored, mirrored, 1);
+  files.push_back({"cat/scene.png", "cat", image::testing::Encode(scene, ".png")});
+  files.push_back({"cat/scene.bmp", "cat", image::testing::Encode(scene, ".bmp")});
+  files.push_back({"dog/mirrored.jpg", "dog", image::testing::Encode(image::testing::FromMat(mirrored), ".jpg")});
+  files.push_back({"dog/other.png", "dog", image::testing::Encode(image::testing::Scene(2), ".png")});
+  return files;
+}
+
+TEST_F(ImportTest, AuditFindsTheSamePictureInOtherFiles) {
+  ASSERT_THAT(Push(WithDuplicates()), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Report report, datasets_->GetReport({.name = "animals"}));
+  ASSERT_TRUE(report.audit.has_value());
+  ASSERT_EQ(report.audit->exact_duplicates.clusters, 1);
+  EXPECT_EQ(report.audit->exact_duplicates.first[0].files[0].path, "cat/scene.bmp");
+  EXPECT_EQ(report.audit->exact_duplicates.first[0].files[1].path, "cat/scene.png");
+  ASSERT_EQ(report.audit->near_duplicates.clusters, 1);
+  EXPECT_EQ(report.audit->near_duplicates.files, 3);
+  ASSERT_EQ(report.audit->label_conflicts.clusters, 1);
+  EXPECT_EQ(report.audit->label_conflicts.first[0].files[2].path, "dog/mirrored.jpg");
+  EXPECT_EQ(report.audit->without_contrast, 20);
+}
+
+TEST_F(ImportTest, NearDuplicatesStayOnOneSideOfASplit) {
+  ASSERT_OK_AND_ASSIGN(const ImportResult result, Push(WithDuplicates()));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Example> examples, datasets_->Examples(result.version));
+  for (uint32_t seed = 0; seed < 10; ++seed) {
+    ASSERT_OK_AND_ASSIGN(const SplitIndices split, datasets_->OpenSplit(result.version, 0.7, 0.15, seed));
+    for (const std::vector<int>* part : {&split.train, &split.validation, &split.test}) {
+      const auto in_cluster = std::count_if(part->begin(), part->end(),
+                                            [&](int i) { return examples[static_cast<size_t>(i)].cluster != 0; });
+      EXPECT_THAT(in_cluster, ::testing::AnyOf(0, 3)) << seed;
+    }
+  }
+}
+
+TEST_F(ImportTest, GroupsStayOnOneSideOfASplit) {
+  std::vector<File> files = TwoClasses(20);
+  ASSERT_OK_AND_ASSIGN(const ImportResult without, Push(files));
+  for (size_t i = 0; i < files.size(); ++i) files[i].group = absl::StrCat("animal ", i / 4);
+  ASSERT_OK_AND_ASSIGN(const ImportResult result, Push(files));
+  EXPECT_EQ(result.version.number, 2) << "other groups are other content";
+  EXPECT_NE(result.version.digest, without.version.digest);
+  ASSERT_OK_AND_ASSIGN(const std::vector<Example> examples, datasets_->Examples(result.version));
+  ASSERT_OK_AND_ASSIGN(const SplitIndices split, datasets_->OpenSplit(result.version, 0.7, 0.15, 1));
+  std::map<std::string, std::set<const std::vector<int>*>> parts;
+  for (const std::vector<int>* part : {&split.train, &split.validation, &split.test}) {
+    EXPECT_FALSE(part->empty());
+    for (const int i : *part) parts[examples[static_cast<size_t>(i)].group].insert(part);
+  }
+  EXPECT_EQ(parts.size(), 10u);
+  for (const auto& [group, in] : parts) EXPECT_EQ(in.size(), 1u) << group;
+}
+
+TEST_F(ImportTest, VersionOfAnOlderProgramIsAuditedWhenItsFilesComeAgain) {
+  ASSERT_OK_AND_ASSIGN(const ImportResult before, Push(WithDuplicates()));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Example> examples, datasets_->Examples(before.version));
+  ASSERT_OK(database_->Write("pretend to be older", [&](store::Transaction& transaction) {
+    transaction.sql() << "UPDATE image_facts SET pixel_sha256 = '', perceptual_hash = 0, thumbnail = ''";
+    transaction.sql() << "UPDATE dataset_versions SET audit = ''";
+    transaction.sql() << "UPDATE dataset_examples SET cluster = 0";
+    return absl::OkStatus();
+  }));
+  EXPECT_FALSE(datasets_->GetReport({.name = "animals"})->audit.has_value());
+  EXPECT_THAT(datasets_->OpenSplit(before.version, 0.7, 0.15, 1), IsOk());
+  ASSERT_OK_AND_ASSIGN(const ImportResult again, Push(WithDuplicates()));
+  EXPECT_TRUE(again.already_existed);
+  ASSERT_OK_AND_ASSIGN(const Report report, datasets_->GetReport({.name = "animals"}));
+  ASSERT_TRUE(report.audit.has_value());
+  EXPECT_EQ(report.audit->near_duplicates.files, 3);
+  ASSERT_OK_AND_ASSIGN(const std::vector<Example> audited, datasets_->Examples(again.version));
+  for (size_t i = 0; i < examples.size(); ++i) EXPECT_EQ(audited[i].cluster, examples[i].cluster) << audited[i].path;
 }
 
 std::vector<File> PhotosIn(const std::string& root, int per_class) {

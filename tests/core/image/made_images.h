@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,28 @@ inline Image Gradient(int height, int width) {
     }
   }
   return image;
+}
+
+// Soft coloured blobs with some fine texture; every seed is another picture.
+inline Image Scene(int seed, int height = 120, int width = 160) {
+  cv::RNG random(static_cast<uint64_t>(seed) * 7919 + 1);
+  cv::Mat blobs(7, 9, CV_8UC3), grain(height, width, CV_8UC3), scene;
+  random.fill(blobs, cv::RNG::UNIFORM, 0, 256);
+  random.fill(grain, cv::RNG::NORMAL, 0, 6);
+  cv::resize(blobs, scene, cv::Size(width, height), 0, 0, cv::INTER_CUBIC);
+  scene += grain;
+  return {.height = height, .width = width, .pixels = std::vector<uint8_t>(scene.data, scene.data + scene.total() * 3)};
+}
+
+inline cv::Mat ToMat(const Image& image) {
+  return cv::Mat(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.pixels.data())).clone();
+}
+
+inline Image FromMat(const cv::Mat& rgb) {
+  const cv::Mat whole = rgb.clone();
+  return {.height = rgb.rows,
+          .width = rgb.cols,
+          .pixels = std::vector<uint8_t>(whole.data, whole.data + whole.total() * 3)};
 }
 
 inline std::string Encode(const Image& image, const std::string& extension, const std::vector<int>& options = {}) {

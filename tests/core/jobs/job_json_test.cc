@@ -24,8 +24,13 @@ Result SomeResult() {
 }
 
 TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
-  const TrainSpec spec = {
-      .dataset = "animals:2", .decode = "full", .epochs = 3, .learning_rate = 0.1, .seed = 4294967295u};
+  const TrainSpec spec = {.dataset = "animals:2",
+                          .decode = "full",
+                          .epochs = 3,
+                          .learning_rate = 0.1,
+                          .seed = 4294967295u,
+                          .folds = 5,
+                          .fold = 1};
   EXPECT_THAT(TrainSpecFromJson(ToJson(spec)), IsOkAndHolds(spec));
   EXPECT_THAT(TrainSpecFromJson(ToJson(TrainSpec{})), IsOkAndHolds(TrainSpec{}));
 }

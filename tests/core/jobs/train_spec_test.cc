@@ -71,7 +71,9 @@ TEST(ResolveSpecTest, SetFieldsStay) {
                          .learning_rate = 10,
                          .train_fraction = 0.5,
                          .validation_fraction = 0.25,
-                         .seed = 7};
+                         .seed = 7,
+                         .folds = 5,
+                         .fold = 2};
   ASSERT_OK_AND_ASSIGN(const TrainSpec spec, ResolveSpec(requested, Context()));
   requested.dataset = "datasets/my_animals/versions/2";
   EXPECT_EQ(spec, requested);
@@ -110,6 +112,21 @@ TEST(ResolveSpecTest, FractionsMustLeaveATestSplit) {
   spec.train_fraction = 0.75;
   spec.validation_fraction = 0.25;
   EXPECT_EQ(RefusedField(spec), "spec.validation_fraction");
+}
+
+TEST(ResolveSpecTest, FoldsAndFoldGoTogether) {
+  const auto refused = [](std::optional<int> folds, std::optional<int> fold) {
+    TrainSpec spec = Minimal();
+    spec.folds = folds;
+    spec.fold = fold;
+    return RefusedField(spec);
+  };
+  EXPECT_EQ(refused(std::nullopt, 1), "spec.folds");
+  EXPECT_EQ(refused(5, std::nullopt), "spec.fold");
+  EXPECT_EQ(refused(1, 1), "spec.folds");
+  EXPECT_EQ(refused(101, 1), "spec.folds");
+  EXPECT_EQ(refused(5, 0), "spec.fold");
+  EXPECT_EQ(refused(5, 6), "spec.fold");
 }
 
 TEST(ResolveSpecTest, UnknownPresetSaysWhichExist) {

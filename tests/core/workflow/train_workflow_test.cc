@@ -133,6 +133,19 @@ TEST_F(TrainWorkflowTest, SecondJobComputesNothingAndEndsWithTheSameBytes) {
   EXPECT_EQ(site_.engine()->images(), 3 * kPerClass);
 }
 
+TEST_F(TrainWorkflowTest, JobOnAGrownDataSetComputesOnlyTheNewPhotos) {
+  const jobs::Job first = RunToEnd(spec_);
+  EXPECT_EQ(first.result->images_computed, 3 * kPerClass);
+  site_.ImportPictures("colours", kPerClass + 2);
+  jobs::TrainSpec grown = spec_;
+  grown.dataset = "datasets/colours/versions/2";
+  const jobs::Job second = RunToEnd(grown);
+  ASSERT_TRUE(second.result.has_value());
+  EXPECT_EQ(second.result->images_computed, 3 * 2);
+  EXPECT_EQ(second.result->images_from_cache, 3 * kPerClass);
+  EXPECT_EQ(site_.engine()->images(), 3 * kPerClass + 3 * 2);
+}
+
 TEST_F(TrainWorkflowTest, AnotherAttemptGoesOnAndEndsWithTheSameBytes) {
   const jobs::Job undisturbed = RunToEnd(spec_);
   const jobs::Claim first = site_.SubmitAndClaim(spec_);

@@ -247,6 +247,70 @@ TEST_F(DatasetServiceTest, ListPagesByName) {
   EXPECT_EQ(FieldOf(Call(&Stub::ListDatasets, *datasets_, request, &page)), "page_size");
 }
 
+TEST_F(DatasetServiceTest, ReportHoldsTheAudit) {
+  std::vector<Photo> photos = photos_;
+  photos.push_back({"dog/copy.png", "dog", photos[0].bytes});
+  ASSERT_OK(Upload("animals", photos));
+  v1::GetDatasetReportRequest request;
+  request.set_name("animals");
+  v1::DatasetReport report;
+  ASSERT_OK(Call(&Stub::GetDatasetReport, *datasets_, request, &report));
+  ASSERT_TRUE(report.has_audit());
+  ASSERT_EQ(report.audit().exact_duplicates().first_size(), 1);
+  EXPECT_EQ(report.audit().exact_duplicates().first(0).files(1).path(), "dog/copy.png");
+  ASSERT_EQ(report.audit().label_conflicts().cluster_count(), 1);
+  EXPECT_EQ(report.audit().label_conflicts().first(0).file_count(), 2);
+  EXPECT_EQ(report.audit().near_duplicates().cluster_count(), 0);
+  EXPECT_NEAR(report.audit().imbalance(), 4.0 / 3, 1e-9);
+}
+
+TEST_F(DatasetServiceTest, DiffPagesThroughTheChanges) {
+  ASSERT_OK(Upload("animals", photos_));
+  std::vector<Photo> photos = TwoClasses(5);  // four more
+  photos[0].label = "dog";
+  photos[1].group = "one";
+  ASSERT_OK(Upload("animals", photos));
+  v1::DiffDatasetVersionsRequest request;
+  request.set_from("animals:1");
+  request.set_to("animals");
+  request.set_page_size(4);
+  v1::DiffDatasetVersionsResponse page;
+  ASSERT_OK(Call(&Stub::DiffDatasetVersions, *datasets_, request, &page));
+  EXPECT_EQ(page.from(), "datasets/animals/versions/1");
+  EXPECT_EQ(page.to(), "datasets/animals/versions/2");
+  EXPECT_EQ(page.added(), 4);
+  EXPECT_EQ(page.relabelled(), 1);
+  EXPECT_EQ(page.regrouped(), 1);
+  EXPECT_EQ(page.unchanged(), 4);
+  EXPECT_EQ(page.change_count(), 6);
+  ASSERT_EQ(page.changes_size(), 4);
+  EXPECT_EQ(page.changes(0).before().label(), "cat");
+  EXPECT_EQ(page.changes(0).after().label(), "dog");
+  EXPECT_FALSE(page.changes(2).has_before());
+  request.set_page_token(page.next_page_token());
+  ASSERT_OK(Call(&Stub::DiffDatasetVersions, *datasets_, request, &page));
+  EXPECT_EQ(page.changes_size(), 2);
+  EXPECT_EQ(page.next_page_token(), "");
+}
+
+TEST_F(DatasetServiceTest, DiffRefusalsNameTheField) {
+  ASSERT_OK(Upload("animals", photos_));
+  v1::DiffDatasetVersionsRequest request;
+  request.set_from("animals:1");
+  request.set_to("animals:9");
+  v1::DiffDatasetVersionsResponse page;
+  EXPECT_THAT(Call(&Stub::DiffDatasetVersions, *datasets_, request, &page),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("animals:9")));
+  request.set_to("No Name");
+  EXPECT_EQ(FieldOf(Call(&Stub::DiffDatasetVersions, *datasets_, request, &page)), "to");
+  request.set_to("animals:1");
+  request.set_page_size(1001);
+  EXPECT_EQ(FieldOf(Call(&Stub::DiffDatasetVersions, *datasets_, request, &page)), "page_size");
+  request.set_page_size(10);
+  request.set_page_token("bm90IG91cnM");
+  EXPECT_EQ(FieldOf(Call(&Stub::DiffDatasetVersions, *datasets_, request, &page)), "page_token");
+}
+
 TEST_F(DatasetServiceTest, UnknownDatasetIsNotFound) {
   v1::GetDatasetRequest request;
   request.set_name("plants");

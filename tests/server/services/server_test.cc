@@ -60,9 +60,9 @@ std::vector<Photo> ServerTest::TwoClasses(int per_class) {
   std::vector<Photo> photos;
   for (const char* label : {"cat", "dog"}) {
     for (int i = 0; i < per_class; ++i) {
-      const int height = 8 + i + (label[0] == 'c' ? 0 : 100);
+      const int height = 8 + i + (label[0] == 'c' ? 0 : 100);  // also the picture's number
       photos.push_back({absl::StrCat(label, "/", i, ".png"), label,
-                        image::testing::Encode(image::testing::Gradient(height, 9), ".png")});
+                        image::testing::Encode(image::testing::Scene(height, height, 9), ".png")});
     }
   }
   return photos;

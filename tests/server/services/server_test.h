@@ -28,6 +28,7 @@ struct Photo {
   std::string path;
   std::string label;
   std::string bytes;
+  std::string group = {};
 };
 
 class ServerTest : public ::testing::Test {

@@ -36,6 +36,7 @@ class Uploading {
       auto& file = *request.mutable_announce()->add_files();
       file.set_path(photo.path);
       file.set_label(photo.label);
+      file.set_group(photo.group);
       file.set_sha256(Sha256Hex(photo.bytes));
       file.set_size_bytes(static_cast<int64_t>(photo.bytes.size()));
     }
