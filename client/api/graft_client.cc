@@ -137,6 +137,14 @@ absl::StatusOr<v1::Job> GraftClient::CancelJob(const v1::CancelJobRequest& reque
   return Call(*training_, &v1::TrainingService::Stub::CancelJob, request);
 }
 
+absl::StatusOr<v1::Job> GraftClient::PauseJob(const v1::PauseJobRequest& request) {
+  return Call(*training_, &v1::TrainingService::Stub::PauseJob, request);
+}
+
+absl::StatusOr<v1::Job> GraftClient::ResumeJob(const v1::ResumeJobRequest& request) {
+  return Call(*training_, &v1::TrainingService::Stub::ResumeJob, request);
+}
+
 absl::Status GraftClient::WatchJob(const std::string& job, int after_sequence, const WatchObserver& observer,
                                    Cancellation* cancellation) {
   return client::WatchJob(channel_, job, after_sequence, observer,

@@ -60,6 +60,8 @@ class GraftClient {
   absl::StatusOr<v1::Job> GetJob(const v1::GetJobRequest& request);
   absl::StatusOr<v1::ListJobsResponse> ListJobs();
   absl::StatusOr<v1::Job> CancelJob(const v1::CancelJobRequest& request);
+  absl::StatusOr<v1::Job> PauseJob(const v1::PauseJobRequest& request);
+  absl::StatusOr<v1::Job> ResumeJob(const v1::ResumeJobRequest& request);
   // Every event after `after_sequence` once and in order, over lost connections. See job_watch.h.
   absl::Status WatchJob(const std::string& job, int after_sequence, const WatchObserver& observer,
                         Cancellation* cancellation = nullptr);

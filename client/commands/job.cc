@@ -16,14 +16,20 @@ namespace {
 using terminal::Align;
 
 std::string RenderList(const v1::ListJobsResponse& response) {
-  terminal::Table table(
-      {{"JOB"}, {"STATE"}, {"DATASET"}, {"BACKBONE"}, {"MODEL"}, {"CREATED"}, {"TEST ACCURACY", Align::kRight}});
+  terminal::Table table({{"JOB"},
+                         {"STATE"},
+                         {"DATASET"},
+                         {"BACKBONE"},
+                         {"MODEL"},
+                         {"CREATED"},
+                         {"TEST ACCURACY", Align::kRight},
+                         {"OUTLOOK"}});
   for (const v1::Job& job : response.jobs()) {
     const v1::TrainSpec& spec = job.has_spec() ? job.spec() : job.requested_spec();
     table.AddRow({ShortName(job.name()), StateWord(job.state()), ShortName(spec.dataset()), spec.backbone(),
                   job.has_result() ? ShortName(job.result().model_version()) : spec.model(),
                   terminal::FormatTime(ToTime(job.create_time())),
-                  job.has_result() ? terminal::FormatMetric(job.result().test_accuracy()) : ""});
+                  job.has_result() ? terminal::FormatMetric(job.result().test_accuracy()) : "", RenderOutlook(job)});
   }
   return table.Render();
 }
@@ -83,17 +89,40 @@ void AddWatch(CLI::App& job, Command& chosen) {
   });
 }
 
+absl::StatusOr<ExitCode> ShowState(Session& session, const absl::StatusOr<v1::Job>& job) {
+  RETURN_IF_ERROR(job.status());
+  session.console.Answer(session.json ? ToJson(*job) : absl::StrCat(job->name(), " ", StateWord(job->state())));
+  return ExitCode::kSuccess;
+}
+
+// A command that asks something of a job by its name alone, and prints the state that the job is then in.
+template <typename Request>
+void AddRequest(CLI::App& job, Command& chosen, const std::string& word, const std::string& help,
+                absl::StatusOr<v1::Job> (client::GraftClient::*method)(const Request&)) {
+  CLI::App* command = job.add_subcommand(word, help);
+  const auto name = std::make_shared<std::string>();
+  command->add_option("ID", *name, "The job")->required();
+  command->callback([&chosen, name, method] {
+    chosen = [name, method](Session& session) -> absl::StatusOr<ExitCode> {
+      Request request;
+      request.set_name(*name);
+      return ShowState(session, (session.client.*method)(request));
+    };
+  });
+}
+
 void AddCancel(CLI::App& job, Command& chosen) {
   CLI::App* cancel = job.add_subcommand("cancel", "Ask a job to stop; it does so within seconds");
   const auto name = std::make_shared<std::string>();
+  const auto keep_best = std::make_shared<bool>(false);
   cancel->add_option("ID", *name, "The job")->required();
-  cancel->callback([&chosen, name] {
-    chosen = [name](Session& session) -> absl::StatusOr<ExitCode> {
+  cancel->add_flag("--keep-best", *keep_best, "Publish the best epoch so far; there must be one");
+  cancel->callback([&chosen, name, keep_best] {
+    chosen = [name, keep_best](Session& session) -> absl::StatusOr<ExitCode> {
       v1::CancelJobRequest request;
       request.set_name(*name);
-      ASSIGN_OR_RETURN(const v1::Job job, session.client.CancelJob(request));
-      session.console.Answer(session.json ? ToJson(job) : absl::StrCat(job.name(), " ", StateWord(job.state())));
-      return ExitCode::kSuccess;
+      request.set_keep_best(*keep_best);
+      return ShowState(session, session.client.CancelJob(request));
     };
   });
 }
@@ -101,12 +130,16 @@ void AddCancel(CLI::App& job, Command& chosen) {
 }  // namespace
 
 void AddJobCommands(CLI::App& app, Command& chosen) {
-  CLI::App* job = app.add_subcommand("job", "List, show, watch and cancel jobs");
+  CLI::App* job = app.add_subcommand("job", "List, show, watch, pause, resume and cancel jobs");
   job->require_subcommand(1);
   AddList(*job, chosen);
   AddShow(*job, chosen);
   AddWatch(*job, chosen);
   AddCancel(*job, chosen);
+  AddRequest(*job, chosen, "pause", "Ask a job to pause; within seconds its device is free for the next job",
+             &client::GraftClient::PauseJob);
+  AddRequest(*job, chosen, "resume", "Queue a paused job again; it goes on where it stopped",
+             &client::GraftClient::ResumeJob);
 }
 
 }  // namespace graft::commands

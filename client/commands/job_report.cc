@@ -6,7 +6,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "client/commands/names.h"
 #include "client/terminal/format.h"
 #include "client/terminal/table.h"
@@ -43,6 +46,10 @@ std::string RenderConfusion(const v1::ConfusionMatrix& matrix) {
     table.AddRow(std::move(row));
   }
   return absl::StrCat("\n", table.Render("  "));
+}
+
+std::string RenderStopReason(const std::string& reason) {
+  return reason.empty() ? "" : absl::StrCat(", ", absl::StrReplaceAll(Printable(reason), {{"_", " "}}));
 }
 
 std::string RenderPhases(const v1::JobResult& result) {
@@ -96,17 +103,17 @@ std::string RenderPrecision(const v1::PrecisionReport& report) {
 
 std::string RenderResult(const v1::JobResult& result, const terminal::Console& console) {
   const std::string version = ShortName(result.model_version());
-  return absl::StrCat(console.Bold(absl::StrCat("test accuracy ", FormatMetric(result.test_accuracy()), ", test loss ",
-                                                FormatMetric(result.test_loss()))),
-                      "\n  best epoch ", result.best_epoch(), " of ", result.epochs_run(), " run (validation accuracy ",
-                      FormatMetric(result.validation_accuracy()), ", loss ", FormatMetric(result.validation_loss()),
-                      ")\n\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()), RenderPhases(result),
-                      "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
-                      " from cache\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
-                      terminal::FormatCount(result.trainable_parameters()), " trained)\n",
-                      result.has_precision() ? absl::StrCat("  ", RenderPrecision(result.precision()), "\n") : "",
-                      "\npublished ", console.Bold(version), "; classify with it:\n  graft classify ", version,
-                      " photo.jpg\n");
+  return absl::StrCat(
+      console.Bold(absl::StrCat("test accuracy ", FormatMetric(result.test_accuracy()), ", test loss ",
+                                FormatMetric(result.test_loss()))),
+      "\n  best epoch ", result.best_epoch(), " of ", result.epochs_run(), " run (validation accuracy ",
+      FormatMetric(result.validation_accuracy()), ", loss ", FormatMetric(result.validation_loss()), ")",
+      RenderStopReason(result.stop_reason()), "\n\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()),
+      RenderPhases(result), "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
+      " from cache\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
+      terminal::FormatCount(result.trainable_parameters()), " trained)\n",
+      result.has_precision() ? absl::StrCat("  ", RenderPrecision(result.precision()), "\n") : "", "\npublished ",
+      console.Bold(version), "; classify with it:\n  graft classify ", version, " photo.jpg\n");
 }
 
 std::string RenderSpec(const v1::TrainSpec& spec) {
@@ -128,8 +135,24 @@ std::string RenderSpec(const v1::TrainSpec& spec) {
   AppendField(text, "device", spec.device());
   AppendField(text, "decode", spec.decode());
   AppendField(text, "precision", spec.precision());
+  AppendField(text, "priority", spec.priority());
+  if (spec.has_max_duration()) {
+    AppendField(text, "time limit", terminal::FormatDuration(ToDuration(spec.max_duration())));
+  }
   AppendField(text, "alias", spec.alias());
   return text;
+}
+
+std::string RenderOutlook(const v1::Job& job) {
+  std::vector<std::string> parts;
+  if (!job.waiting_reason().empty()) parts.push_back(Printable(job.waiting_reason()));
+  const auto append = [&parts](absl::string_view what, const google::protobuf::Timestamp& time) {
+    const absl::Duration left = std::max(absl::ZeroDuration(), ToTime(time) - absl::Now());
+    parts.push_back(absl::StrCat(what, " in ", terminal::FormatDuration(left)));
+  };
+  if (job.has_predicted_start_time()) append("starts", job.predicted_start_time());
+  if (job.has_predicted_end_time()) append("ends", job.predicted_end_time());
+  return absl::StrJoin(parts, ", ");
 }
 
 std::string RenderJob(const v1::Job& job, const terminal::Console& console) {
@@ -137,10 +160,12 @@ std::string RenderJob(const v1::Job& job, const terminal::Console& console) {
   absl::StrAppend(&text, RenderSpec(job.has_spec() ? job.spec() : job.requested_spec()));
   AppendField(text, "progress", RenderProgressOf(job));
   if (job.state() == v1::JOB_STATE_QUEUED) AppendField(text, "queue position", absl::StrCat(job.queue_position()));
+  AppendField(text, "outlook", RenderOutlook(job));
   AppendField(text, "created", terminal::FormatTime(ToTime(job.create_time())));
   if (job.has_start_time()) AppendField(text, "started", terminal::FormatTime(ToTime(job.start_time())));
   if (job.has_end_time()) AppendField(text, "ended", terminal::FormatTime(ToTime(job.end_time())));
   if (job.attempt() > 1) AppendField(text, "attempts", absl::StrCat(job.attempt()));
+  if (job.worker_deaths() > 0) AppendField(text, "of which workers died", absl::StrCat(job.worker_deaths()));
   if (job.has_error()) absl::StrAppend(&text, "  ", console.Red(RenderError(job.error())), "\n");
   if (job.has_result()) absl::StrAppend(&text, "\n", RenderResult(job.result(), console));
   return text;

@@ -15,6 +15,8 @@ std::string RenderResult(const v1::JobResult& result, const terminal::Console& c
 std::string RenderPrecision(const v1::PrecisionReport& report);
 
 // The job's spec, state, progress and times, and its error or result.
+// Why it waits and when it starts and ends, as far as known, in one line: "2 jobs before it on cpu, starts in 3m 05s".
+std::string RenderOutlook(const v1::Job& job);
 std::string RenderJob(const v1::Job& job, const terminal::Console& console);
 
 // "data: too few photos ..."

@@ -35,6 +35,10 @@ void JobView::Show(const v1::JobEvent& event) {
     case v1::JobEvent::kPrecisionChosen:
       console_.Say(RenderPrecision(event.precision_chosen().report()));
       break;
+    case v1::JobEvent::kMemoryReduced:
+      console_.Say(absl::StrCat(terminal::Printable(event.memory_reduced().reason()), "; goes on with 1/",
+                                event.memory_reduced().divisor(), " at a time"));
+      break;
     case v1::JobEvent::EVENT_NOT_SET:
       break;  // a newer server's event
   }

@@ -1,6 +1,8 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "client/commands/command.h"
 #include "client/commands/names.h"
 #include "client/terminal/format.h"
@@ -18,6 +20,13 @@ std::string FirstWord(const std::string& text) {
   return text.substr(0, text.find(' '));
 }
 
+std::string IdleIn(const v1::DeviceInfo& device) {
+  if (device.running_job().empty() && device.queued_jobs() == 0) return "now";
+  if (!device.has_predicted_idle_time()) return "not known";
+  const absl::Duration left = ToTime(device.predicted_idle_time()) - absl::Now();
+  return absl::StrCat("in ", terminal::FormatDuration(std::max(absl::ZeroDuration(), left)));
+}
+
 std::string RenderInfo(const v1::ServerInfo& info, const terminal::Console& console) {
   std::string text = absl::StrCat(console.Bold("graft-server "), info.version(), ", since ",
                                   terminal::FormatTime(ToTime(info.start_time())), "\n", info.datasets(),
@@ -25,9 +34,11 @@ std::string RenderInfo(const v1::ServerInfo& info, const terminal::Console& cons
                                   info.loaded_trunks(), " networks in memory\n");
   for (const auto& [state, jobs] : info.jobs_by_state()) absl::StrAppend(&text, "  jobs ", state, ": ", jobs, "\n");
 
-  terminal::Table devices({{"DEVICE"}, {"WORKER"}, {"CORES", Align::kRight}});
+  terminal::Table devices(
+      {{"DEVICE"}, {"WORKER"}, {"CORES", Align::kRight}, {"JOB"}, {"QUEUED", Align::kRight}, {"IDLE"}});
   for (const auto& device : info.devices()) {
-    devices.AddRow({device.name(), device.worker_state(), absl::StrCat(device.cores())});
+    devices.AddRow({device.name(), device.worker_state(), absl::StrCat(device.cores()), ShortName(device.running_job()),
+                    absl::StrCat(device.queued_jobs()), IdleIn(device)});
   }
   terminal::Table backbones({{"BACKBONE"}, {"PARAMETERS", Align::kRight}, {"INPUT", Align::kRight}, {"WEIGHTS"}});
   for (const auto& backbone : info.backbones()) {

@@ -3,11 +3,13 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "client/commands/command.h"
 #include "client/commands/job_follow.h"
 #include "client/commands/job_report.h"
 #include "client/commands/job_view.h"
 #include "client/commands/names.h"
+#include "core/base/errors.h"
 #include "core/base/status_macros.h"
 
 namespace graft::commands {
@@ -22,7 +24,7 @@ Examples:
   graft -o json train --dataset animals --backbone mobilenet_v2 | jq .result.testAccuracy)";
 
 struct TrainOptions {
-  std::string dataset, backbone, model, preset, device, alias, decode, precision, request_id;
+  std::string dataset, backbone, model, preset, device, alias, decode, precision, priority, max_duration, request_id;
   std::optional<int32_t> epochs, patience, batch_size;
   std::optional<double> learning_rate, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
@@ -31,7 +33,19 @@ struct TrainOptions {
   bool detach = false;
 };
 
-v1::SubmitJobRequest ToRequest(const TrainOptions& options) {
+// Of "90s", "30m", "1h30m".
+absl::StatusOr<google::protobuf::Duration> ParseLimit(const std::string& text) {
+  absl::Duration limit;
+  if (!absl::ParseDuration(text, &limit) || limit == absl::InfiniteDuration()) {
+    return InvalidField("--max-duration", absl::StrCat("'", text, "' is no time; write it as 90s, 30m or 1h30m"));
+  }
+  google::protobuf::Duration result;
+  result.set_seconds(absl::IDivDuration(limit, absl::Seconds(1), &limit));
+  result.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(limit)));
+  return result;
+}
+
+absl::StatusOr<v1::SubmitJobRequest> ToRequest(const TrainOptions& options) {
   v1::SubmitJobRequest request;
   request.set_request_id(options.request_id);
   request.set_validate_only(options.validate_only);
@@ -44,6 +58,10 @@ v1::SubmitJobRequest ToRequest(const TrainOptions& options) {
   spec.set_alias(options.alias);
   spec.set_decode(options.decode);
   spec.set_precision(options.precision);
+  spec.set_priority(options.priority);
+  if (!options.max_duration.empty()) {
+    ASSIGN_OR_RETURN(*spec.mutable_max_duration(), ParseLimit(options.max_duration));
+  }
   if (options.epochs) spec.set_epochs(*options.epochs);
   if (options.patience) spec.set_patience(*options.patience);
   if (options.batch_size) spec.set_batch_size(*options.batch_size);
@@ -86,6 +104,12 @@ void DefineFlags(CLI::App& train, TrainOptions& options) {
       .add_option("--precision", options.precision,
                   "f32, bf16 or auto (bf16 where the device has it and validation accuracy does not suffer) [auto]")
       ->type_name("PRECISION");
+  train.add_option("--priority", options.priority, "Place in the queue: low, normal or high [normal]")
+      ->type_name("PRIORITY");
+  train
+      .add_option("--max-duration", options.max_duration,
+                  "After so much work, e.g. 90s or 1h30m, publish the best epoch so far [no limit]")
+      ->type_name("TIME");
   train.add_option("--alias", options.alias, "Point this alias of the model at the new version, e.g. production")
       ->type_name("NAME");
   train.add_option("--request-id", options.request_id, "Repeating the command with the same id finds the same job")
@@ -112,7 +136,8 @@ absl::StatusOr<ExitCode> Follow(Session& session, const std::string& name) {
 }
 
 absl::StatusOr<ExitCode> Train(Session& session, const TrainOptions& options) {
-  ASSIGN_OR_RETURN(const v1::Job job, session.client.SubmitJob(ToRequest(options)));
+  ASSIGN_OR_RETURN(const v1::SubmitJobRequest request, ToRequest(options));
+  ASSIGN_OR_RETURN(const v1::Job job, session.client.SubmitJob(request));
   if (options.validate_only) {
     session.console.Answer(session.json ? ToJson(job)
                                         : absl::StrCat("valid; the job would be\n", RenderSpec(job.spec())));

@@ -123,7 +123,8 @@ absl::Status ComputeMissing(const FeatureRequest& request, const std::vector<Wan
                             Collector& collector, FeatureMatrix& matrix) {
   ASSIGN_OR_RETURN(engine::Engine * engine, request.engine());
   const absl::Status computed = ComputeFeatures(
-      DigestsOf(missing, request.digests), request.view, request.preprocess, *engine, *request.blobs, request.lanes,
+      DigestsOf(missing, request.digests), request.view, request.preprocess, *engine, *request.blobs,
+      {.lanes = request.lanes, .memory_divisor = request.memory_divisor},
       {.computed = [&](int index, absl::Span<const float> values) { return collector.Take(index, values); },
        .tick = [&] { return collector.Tick(); }},
       matrix.cost);

@@ -41,7 +41,8 @@ struct FeatureRequest {
   // Asked at most once, and only if something is not cached: a job on known photos loads no backbone.
   std::function<absl::StatusOr<engine::Engine*>()> engine;
   store::BlobStore* blobs = nullptr;
-  int lanes = 1;  // threads that decode and compute
+  int lanes = 1;           // threads that decode and compute
+  int memory_divisor = 1;  // so much fewer lanes, and images in a forward pass, than there could be; but one at least
 };
 
 struct FeatureMatrix {

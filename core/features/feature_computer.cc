@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/base/errors.h"
+#include "core/base/status_from_throw.h"
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
 
@@ -24,6 +25,10 @@ image::DecodeLimits StoredPhotoLimits() {
   return {.max_bytes = 64 << 20};
 }
 
+int Lanes(const ComputeWidth& width) {
+  return std::max(1, width.lanes / width.memory_divisor);
+}
+
 // Images first .. first + count - 1 of the request.
 struct Group {
   int first = 0, count = 0;
@@ -35,13 +40,14 @@ struct Group {
 class Computation {
  public:
   Computation(absl::Span<const std::string> digests, const PhotoView& view, const network::PreprocessSpec& preprocess,
-              engine::Engine& engine, store::BlobStore& blobs, int lanes)
+              engine::Engine& engine, store::BlobStore& blobs, const ComputeWidth& width)
       : digests_(digests),
         view_(view),
         preprocess_(preprocess),
         engine_(engine),
         blobs_(blobs),
-        group_size_(GroupSize(lanes)) {
+        group_size_(GroupSize(width)) {
+    const int lanes = Lanes(width);
     for (int i = 0; i < lanes; ++i) threads_.push_back(NamedThread("features", [this] { RunLane(); }));
   }
   ~Computation() {
@@ -59,9 +65,10 @@ class Computation {
 
  private:
   // Full groups where there are many images, smaller ones where lanes would be idle otherwise.
-  int GroupSize(int lanes) const {
+  int GroupSize(const ComputeWidth& width) const {
+    const int lanes = Lanes(width);
     const int fair_share = (static_cast<int>(digests_.size()) + lanes - 1) / lanes;
-    return std::clamp(fair_share, 1, std::max(1, engine_.preferred_batch()));
+    return std::clamp(fair_share, 1, std::max(1, engine_.preferred_batch() / width.memory_divisor));
   }
 
   bool HasNews() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !finished_.empty() || !status_.ok(); }
@@ -86,7 +93,9 @@ class Computation {
 
   void RunLane() ABSL_LOCKS_EXCLUDED(mutex_) {
     for (Group group = TakeGroup(); group.count > 0; group = TakeGroup()) {
-      absl::Status status = Compute(group);
+      // Memory may also run out in our own vectors.
+      absl::Status status =
+          StatusFromThrow(absl::StatusCode::kInternal, "compute features", [&] { return Compute(group); });
       absl::MutexLock lock(&mutex_);
       if (stopping_) return;
       if (!status.ok()) {
@@ -168,16 +177,15 @@ double ComputeCost::forwarded_per_second() const {
 
 absl::Status ComputeFeatures(absl::Span<const std::string> digests, const PhotoView& view,
                              const network::PreprocessSpec& preprocess, engine::Engine& engine, store::BlobStore& blobs,
-                             int lanes, const ComputeObserver& observer, ComputeCost& cost) {
-  lanes = std::max(1, lanes);
-  Computation computation(digests, view, preprocess, engine, blobs, lanes);
+                             const ComputeWidth& width, const ComputeObserver& observer, ComputeCost& cost) {
+  Computation computation(digests, view, preprocess, engine, blobs, width);
   for (size_t done = 0; done < digests.size();) {
     ASSIGN_OR_RETURN(const std::vector<Group> groups, computation.TakeFinished());
     for (const Group& group : groups) {
       RETURN_IF_ERROR(Report(group, engine.facts().feature_dimension, observer));
       done += group.count;
       cost += {.images = group.count,
-               .lanes = lanes,
+               .lanes = Lanes(width),
                .decode_seconds = absl::ToDoubleSeconds(group.decode_time),
                .forward_seconds = absl::ToDoubleSeconds(group.forward_time)};
     }

@@ -21,6 +21,12 @@ struct ComputeObserver {
   std::function<absl::Status()> tick;
 };
 
+// Both are divided by memory_divisor, and are 1 at least: less memory, less speed, the same features.
+struct ComputeWidth {
+  int lanes = 1;  // threads; each has a group of as many images as the engine prefers
+  int memory_divisor = 1;
+};
+
 // What computing took, of all lanes together: which of the two steps is the narrow one.
 struct ComputeCost {
   int images = 0, lanes = 0;
@@ -33,10 +39,10 @@ struct ComputeCost {
   double forwarded_per_second() const;
 };
 
-// Decodes the photos with these digests and runs them through the engine, on `lanes` threads, in the groups that the
-// engine prefers, and adds to `cost`. InvalidArgument, NotFound or DataLoss names the photo that cannot be used.
+// Decodes the photos with these digests, runs them through the engine, and adds to `cost`. InvalidArgument, NotFound or
+// DataLoss names the photo that cannot be used. ResourceExhausted: out of memory.
 absl::Status ComputeFeatures(absl::Span<const std::string> digests, const PhotoView& view,
                              const network::PreprocessSpec& preprocess, engine::Engine& engine, store::BlobStore& blobs,
-                             int lanes, const ComputeObserver& observer, ComputeCost& cost);
+                             const ComputeWidth& width, const ComputeObserver& observer, ComputeCost& cost);
 
 }  // namespace graft::features

@@ -25,11 +25,28 @@ enum class State {
   kFailed = 7,
   kCancelling = 8,
   kCancelled = 9,
+  kPausing = 10,
+  kPaused = 11,
 };
 absl::string_view NameOf(State state);  // "QUEUED", ...
 bool IsTerminal(State state);
 
-enum class FailureType { kData = 1, kConfig = 2, kOutOfMemory = 3, kDevice = 4, kInternal = 5 };
+// What was asked of a running job; its worker obeys at its next step.
+enum class Wish {
+  kNone,
+  kFinish,  // publish the best epoch so far instead of training on
+  kPause,
+  kCancel,
+};
+
+enum class FailureType {
+  kData = 1,
+  kConfig = 2,
+  kOutOfMemory = 3,
+  kDevice = 4,
+  kInternal = 5,
+  kWorker = 6,  // its worker died without a word, too often
+};
 
 struct Failure {
   FailureType type = FailureType::kInternal;
@@ -37,11 +54,14 @@ struct Failure {
 };
 
 // Requested spec: fields the user left out are empty. Resolved spec: all are set, dataset is
-// "datasets/D/versions/N"; but `decode` and `precision` are empty in jobs older than they are: scaled, f32.
+// "datasets/D/versions/N"; but `decode` and `precision` are empty in jobs older than they are: scaled, f32; and no
+// limit of time stays none.
 struct TrainSpec {
   std::string dataset, backbone, model, preset, device, alias;
-  std::string decode;     // "scaled", "full"
-  std::string precision;  // "auto", "f32", "bf16"
+  std::string decode;                 // "scaled", "full"
+  std::string precision;              // "auto", "f32", "bf16"
+  std::string priority;               // "low", "normal", "high"; empty in older jobs: normal
+  std::optional<double> max_seconds;  // of work, all attempts together; none: no limit
   std::optional<int> epochs, patience, batch_size;
   std::optional<double> learning_rate, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
@@ -73,6 +93,7 @@ struct Result {
   std::vector<ClassMetrics> classes;
   std::vector<int> confusion;  // row-major [actual, predicted]
   std::optional<PrecisionReport> precision;
+  std::string stop_reason;  // proto JobResult.stop_reason; empty in older jobs
 };
 
 struct StateChanged {
@@ -101,7 +122,12 @@ struct Message {
 struct PrecisionChosen {
   PrecisionReport report;
 };
-using EventBody = std::variant<StateChanged, FeatureProgress, FeaturesReady, EpochDone, Message, PrecisionChosen>;
+struct MemoryReduced {
+  std::string reason;
+  int divisor = 1;
+};
+using EventBody =
+    std::variant<StateChanged, FeatureProgress, FeaturesReady, EpochDone, Message, PrecisionChosen, MemoryReduced>;
 
 struct Event {
   int sequence = 0;  // 1, 2, 3, ... per job, without holes
@@ -113,6 +139,7 @@ struct Event {
 struct Progress {
   int images_done = 0, images_total = 0, epoch = 0, epochs = 0;
   double seconds_left = 0;
+  absl::Time time = absl::InfinitePast();  // of the event that said so
 };
 
 struct Job {
@@ -124,7 +151,10 @@ struct Job {
   int last_sequence = 0;
   int attempt = 0;
   int queue_position = 0;
-  bool cancel_requested = false;
+  bool cancel_requested = false, finish_requested = false;
+  int deaths = 0;  // attempts whose worker died: that ended without a word
+  // How long workers have had it, up to the last heartbeat or event.
+  absl::Duration worked = absl::ZeroDuration();
   std::optional<Failure> failure;
   std::optional<Result> result;
 };

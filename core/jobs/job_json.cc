@@ -25,6 +25,8 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("alias", spec.alias);
   field("decode", spec.decode);
   field("precision", spec.precision);
+  field("priority", spec.priority);
+  field("max_seconds", spec.max_seconds);
   field("epochs", spec.epochs);
   field("patience", spec.patience);
   field("batch_size", spec.batch_size);
@@ -77,6 +79,7 @@ void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_
   field("classes", result.classes);
   field("confusion", result.confusion);
   field("precision", result.precision);
+  field("stop_reason", result.stop_reason);
 }
 
 template <typename T, typename Field>
@@ -128,12 +131,19 @@ void FieldsOf(T& chosen, Field field) requires std::is_same_v<std::remove_const_
 }
 
 template <typename T, typename Field>
+void FieldsOf(T& reduced, Field field) requires std::is_same_v<std::remove_const_t<T>, MemoryReduced> {
+  field("reason", reduced.reason);
+  field("divisor", reduced.divisor);
+}
+
+template <typename T, typename Field>
 void FieldsOf(T& progress, Field field) requires std::is_same_v<std::remove_const_t<T>, Progress> {
   field("images_done", progress.images_done);
   field("images_total", progress.images_total);
   field("epoch", progress.epoch);
   field("epochs", progress.epochs);
   field("seconds_left", progress.seconds_left);
+  field("time_us", progress.time);
 }
 
 template <typename T>
@@ -146,6 +156,9 @@ Json Encode(const Plain auto& value) {
 template <typename T>
 Json Encode(const T& value) requires std::is_enum_v<T> {
   return static_cast<int>(value);
+}
+Json Encode(absl::Time value) {
+  return value == absl::InfinitePast() ? 0 : absl::ToUnixMicros(value);
 }
 // JSON has no NaN and no infinity, and a diverged loss is one.
 Json Encode(double value) {
@@ -203,14 +216,18 @@ void Decode(const Json& json, double& value) {
     json.get_to(value);
   }
 }
+void Decode(const Json& json, absl::Time& value) {
+  const auto micros = IntegerFrom<int64_t>(json);
+  value = micros == 0 ? absl::InfinitePast() : absl::FromUnixMicros(micros);
+}
 void Decode(const Json& json, State& value) {
   const int number = IntegerFrom<int>(json);
-  if (number < 1 || number > static_cast<int>(State::kCancelled)) throw std::out_of_range("no such state");
+  if (number < 1 || number > static_cast<int>(State::kPaused)) throw std::out_of_range("no such state");
   value = static_cast<State>(number);
 }
 void Decode(const Json& json, FailureType& value) {
   const int number = IntegerFrom<int>(json);
-  if (number < 1 || number > static_cast<int>(FailureType::kInternal)) throw std::out_of_range("no such failure");
+  if (number < 1 || number > static_cast<int>(FailureType::kWorker)) throw std::out_of_range("no such failure");
   value = static_cast<FailureType>(number);
 }
 template <typename T>
@@ -251,8 +268,8 @@ absl::StatusOr<T> FromJson(absl::string_view doing, absl::string_view text) {
   });
 }
 
-constexpr const char* kBodyNames[] = {"state_changed", "feature_progress", "features_ready",
-                                      "epoch_done",    "message",          "precision_chosen"};
+constexpr const char* kBodyNames[] = {"state_changed", "feature_progress", "features_ready", "epoch_done",
+                                      "message",       "precision_chosen", "memory_reduced"};
 static_assert(std::variant_size_v<EventBody> == std::size(kBodyNames));
 
 template <size_t index = 0>

@@ -2,6 +2,7 @@
 
 #include <soci/soci.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,6 +43,7 @@ struct Cut {
   void operator()(FeaturesReady&) const {}
   void operator()(EpochDone&) const {}
   void operator()(PrecisionChosen&) const {}
+  void operator()(MemoryReduced& reduced) const { CutText(reduced.reason); }
 };
 
 struct Apply {
@@ -50,7 +52,9 @@ struct Apply {
 
   void operator()(const StateChanged& change) const {
     job.state = change.state;
-    if (change.state == State::kPreparing) job.progress = {};
+    // The epochs of earlier attempts still count: their checkpoint is there.
+    if (change.state == State::kPreparing) job.progress.images_done = job.progress.images_total = 0;
+    if (change.state == State::kPreparing || change.state == State::kPaused) job.progress.seconds_left = 0;
     if (!IsTerminal(change.state)) return;
     job.end_time = now;
     job.progress.seconds_left = 0;
@@ -61,6 +65,7 @@ struct Apply {
     job.progress.images_done = progress.images_done;
     job.progress.images_total = progress.images_total;
     job.progress.seconds_left = progress.seconds_left;
+    job.progress.time = now;
   }
   void operator()(const FeaturesReady& ready) const {
     job.progress.images_done = job.progress.images_total = ready.images_computed + ready.images_from_cache;
@@ -70,9 +75,11 @@ struct Apply {
     job.progress.epoch = epoch.epoch;
     job.progress.epochs = epoch.epochs;
     job.progress.seconds_left = epoch.seconds_left;
+    job.progress.time = now;
   }
   void operator()(const Message&) const {}
   void operator()(const PrecisionChosen&) const {}
+  void operator()(const MemoryReduced&) const {}
 };
 
 }  // namespace
@@ -80,13 +87,23 @@ struct Apply {
 const char kJobColumns[] =
     "number, create_time_us, start_time_us, end_time_us, lease_until_us, state, last_sequence, attempt, "
     "CASE WHEN state = 1 THEN (SELECT COUNT(*) FROM jobs AS before WHERE before.state = 1 AND "
-    "before.device = jobs.device AND before.number <= jobs.number) ELSE 0 END, "
-    "cancel_requested, id, requested, spec, progress, failure, result";
+    "before.device = jobs.device AND (before.priority > jobs.priority OR (before.priority = jobs.priority AND "
+    "before.number <= jobs.number))) ELSE 0 END, "
+    "worked_us, seen_us, cancel_requested, finish_requested, resume_requested, deaths, id, requested, spec, progress, "
+    "failure, result";
+
+const char kOrderOfQueue[] = "state = 1, priority DESC, number";
+
+void JobRow::SeeWorker(absl::Time now) {
+  // A clock that was set back must not undo work.
+  if (seen != absl::InfinitePast()) job.worked += std::max(absl::ZeroDuration(), now - seen);
+  seen = now;
+}
 
 absl::StatusOr<JobRow> JobColumns::Parse() const {
-  JobRow row{.number = number, .lease_until_us = lease_until_us};
+  JobRow row{.number = number, .lease_until_us = lease_until_us, .seen = TimeOf(seen_us)};
   Job& job = row.job;
-  if (state < static_cast<int>(State::kQueued) || state > static_cast<int>(State::kCancelled)) {
+  if (state < static_cast<int>(State::kQueued) || state > static_cast<int>(State::kPaused)) {
     return absl::DataLossError(absl::StrCat("job ", id, " is stored with the unknown state ", state));
   }
   job.id = id;
@@ -106,18 +123,24 @@ absl::StatusOr<JobRow> JobColumns::Parse() const {
   job.last_sequence = last_sequence;
   job.attempt = attempt;
   job.queue_position = queue_position;
+  job.worked = absl::Microseconds(worked_us);
   job.cancel_requested = cancel_requested != 0;
+  job.finish_requested = finish_requested != 0;
+  job.deaths = deaths;
+  row.resume_requested = resume_requested != 0;
   return row;
 }
 
 absl::StatusOr<std::vector<JobRow>> SelectJobs(soci::session& sql, const std::string& condition,
                                                const std::string& parameter) {
   JobColumns row;
-  soci::statement select = (sql.prepare << "SELECT " << kJobColumns << " FROM jobs WHERE " << condition, use(parameter),
-                            into(row.number), into(row.create_time_us), into(row.start_time_us), into(row.end_time_us),
-                            into(row.lease_until_us), into(row.state), into(row.last_sequence), into(row.attempt),
-                            into(row.queue_position), into(row.cancel_requested), into(row.id), into(row.requested),
-                            into(row.spec), into(row.progress), into(row.failure), into(row.result));
+  soci::statement select =
+      (sql.prepare << "SELECT " << kJobColumns << " FROM jobs WHERE " << condition, use(parameter), into(row.number),
+       into(row.create_time_us), into(row.start_time_us), into(row.end_time_us), into(row.lease_until_us),
+       into(row.state), into(row.last_sequence), into(row.attempt), into(row.queue_position), into(row.worked_us),
+       into(row.seen_us), into(row.cancel_requested), into(row.finish_requested), into(row.resume_requested),
+       into(row.deaths), into(row.id), into(row.requested), into(row.spec), into(row.progress), into(row.failure),
+       into(row.result));
   std::vector<JobRow> rows;
   for (select.execute(); select.fetch();) {
     ASSIGN_OR_RETURN(JobRow parsed, row.Parse());
@@ -142,21 +165,34 @@ void AddEvent(soci::session& sql, JobRow& row, EventBody body, absl::Time now) {
       use(row.number), use(sequence), use(now_us), use(text);
 }
 
+void QueueAgain(soci::session& sql, JobRow& row, absl::Time now) {
+  row.resume_requested = false;
+  row.lease_until_us = 0;
+  AddEvent(sql, row, StateChanged{.state = State::kQueued, .reason = "resuming was requested"}, now);
+}
+
 void Save(soci::session& sql, const JobRow& row) {
   const Job& job = row.job;
   const int state = static_cast<int>(job.state);
   const int cancel_requested = job.cancel_requested ? 1 : 0;
   const long long start_us = MicrosOf(job.start_time), end_us = MicrosOf(job.end_time);
-  // The lease ends with the job.
-  const long long lease_until_us = IsTerminal(job.state) ? 0 : row.lease_until_us;
+  const long long worked_us = absl::ToInt64Microseconds(job.worked), seen_us = MicrosOf(row.seen);
+  const int finish_requested = job.finish_requested ? 1 : 0;
+  const int resume_requested = row.resume_requested ? 1 : 0;
+  // The lease ends with the job, and where it waits.
+  const bool unheld = IsTerminal(job.state) || job.state == State::kPaused;
+  const long long lease_until_us = unheld ? 0 : row.lease_until_us;
   const std::string progress = ToJson(job.progress);
   const std::string failure = job.failure ? ToJson(*job.failure) : "";
   const std::string result = job.result ? ToJson(*job.result) : "";
   sql << "UPDATE jobs SET state = :state, start_time_us = :start, end_time_us = :end, progress = :progress, "
-         "last_sequence = :last, attempt = :attempt, lease_until_us = :lease, cancel_requested = :cancel, "
-         "failure = :failure, result = :result WHERE number = :number",
+         "last_sequence = :last, attempt = :attempt, lease_until_us = :lease, worked_us = :worked, seen_us = :seen, "
+         "cancel_requested = :cancel, "
+         "finish_requested = :finish, resume_requested = :resume, deaths = :deaths, failure = :failure, result = "
+         ":result WHERE number = :number",
       use(state), use(start_us), use(end_us), use(progress), use(job.last_sequence), use(job.attempt),
-      use(lease_until_us), use(cancel_requested), use(failure), use(result), use(row.number);
+      use(lease_until_us), use(worked_us), use(seen_us), use(cancel_requested), use(finish_requested),
+      use(resume_requested), use(job.deaths), use(failure), use(result), use(row.number);
 }
 
 }  // namespace graft::jobs

@@ -35,6 +35,10 @@ absl::string_view NameOf(State state) {
       return "CANCELLING";
     case State::kCancelled:
       return "CANCELLED";
+    case State::kPausing:
+      return "PAUSING";
+    case State::kPaused:
+      return "PAUSED";
   }
   return "UNKNOWN";
 }
@@ -47,11 +51,17 @@ bool CanMove(State from, State to) {
   if (IsTerminal(from)) return false;
   switch (to) {
     case State::kFailed:
-      return true;
+      return from != State::kPaused;
     case State::kCancelling:
-      return from != State::kCancelling;
+      return from == State::kQueued || IsRunning(from) || from == State::kPausing;
     case State::kCancelled:
-      return from == State::kQueued || from == State::kCancelling;
+      return from == State::kQueued || from == State::kCancelling || from == State::kPaused;
+    case State::kPausing:
+      return from == State::kQueued || IsRunning(from);
+    case State::kPaused:
+      return from == State::kQueued || from == State::kPausing;
+    case State::kQueued:
+      return from == State::kPaused;
     case State::kPreparing:
       return from == State::kQueued || IsRunning(from);
     default:

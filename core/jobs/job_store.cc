@@ -6,6 +6,7 @@
 #include "core/base/status_macros.h"
 #include "core/jobs/job_rows.h"
 #include "core/jobs/job_state.h"
+#include "core/jobs/train_spec.h"
 #include "core/store/transaction.h"
 
 namespace graft::jobs {
@@ -43,16 +44,37 @@ void Insert(soci::session& sql, const std::string& id, const std::string& reques
   soci::indicator has_request_id = request_id.empty() ? soci::i_null : soci::i_ok;
   const int state = static_cast<int>(State::kQueued);
   const long long now_us = absl::ToUnixMicros(now);
+  const int priority = PriorityOf(resolved);
   const std::string requested_text = ToJson(requested), resolved_text = ToJson(resolved);
-  sql << "INSERT INTO jobs (id, request_id, state, device, requested, spec, create_time_us) "
-         "VALUES (:id, :request_id, :state, :device, :requested, :spec, :now)",
-      use(id), use(request_id, has_request_id), use(state), use(resolved.device), use(requested_text),
+  sql << "INSERT INTO jobs (id, request_id, state, device, priority, requested, spec, create_time_us) "
+         "VALUES (:id, :request_id, :state, :device, :priority, :requested, :spec, :now)",
+      use(id), use(request_id, has_request_id), use(state), use(resolved.device), use(priority), use(requested_text),
       use(resolved_text), use(now_us);
 }
 
 absl::StatusOr<Job> SelectPlainJob(soci::session& sql, const std::string& id) {
   ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
   return std::move(row.job);
+}
+
+absl::Status NotPossible(const Job& job, absl::string_view what) {
+  return PreconditionFailed(absl::StrCat("jobs/", job.id),
+                            absl::StrCat(IsTerminal(job.state) ? "has ended already (" : "is being cancelled (",
+                                         NameOf(job.state), ") and cannot be ", what));
+}
+
+struct StopMoves {
+  State stopping, stopped;
+  const char* reason;
+};
+
+// A job that a worker holds is stopped by that. Nobody would finish the stopping of another, so it stops here.
+void Stop(soci::session& sql, JobRow& row, const StopMoves& moves, absl::Time now) {
+  const bool held = row.HasLease(now);
+  if (held || !CanMove(row.job.state, moves.stopped)) {
+    AddEvent(sql, row, StateChanged{.state = moves.stopping, .reason = moves.reason}, now);
+  }
+  if (!held) AddEvent(sql, row, StateChanged{.state = moves.stopped, .reason = moves.reason}, now);
 }
 
 // One fetched row of job_events.
@@ -136,32 +158,90 @@ absl::StatusOr<std::map<State, int>> JobStore::CountByState() {
   return counts;
 }
 
-absl::StatusOr<Job> JobStore::RequestCancel(absl::string_view id) {
+absl::StatusOr<std::vector<Job>> JobStore::Select(absl::string_view doing, const std::string& condition,
+                                                  const std::string& parameter) {
+  std::vector<Job> jobs;
+  RETURN_IF_ERROR(database_->Read(doing, [&](Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(std::vector<JobRow> rows, SelectJobs(transaction.sql(), condition, parameter));
+    for (JobRow& row : rows) jobs.push_back(std::move(row.job));
+    return absl::OkStatus();
+  }));
+  return jobs;
+}
+
+absl::StatusOr<std::vector<Job>> JobStore::Unfinished() {
+  // No id is empty; SelectJobs takes one parameter.
+  return Select("list unfinished jobs",
+                absl::StrCat("state NOT IN (6, 7, 9) AND id <> :nothing ORDER BY ", kOrderOfQueue), "");
+}
+
+absl::StatusOr<std::vector<Job>> JobStore::LastSucceeded(absl::string_view device, int limit) {
+  return Select("list jobs that succeeded",
+                absl::StrCat("state = 6 AND device = :device ORDER BY number DESC LIMIT ", limit), std::string(device));
+}
+
+absl::StatusOr<Job> JobStore::Change(absl::string_view doing, absl::string_view id,
+                                     const std::function<absl::Status(soci::session&, JobRow&, absl::Time)>& change) {
   Job job;
-  RETURN_IF_ERROR(database_->Write("cancel job", [&](Transaction& transaction) -> absl::Status {
+  RETURN_IF_ERROR(database_->Write(doing, [&](Transaction& transaction) -> absl::Status {
     soci::session& sql = transaction.sql();
     ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
-    job = row.job;
-    if (job.state == State::kSucceeded || job.state == State::kFailed) {
-      return PreconditionFailed(absl::StrCat("jobs/", id),
-                                absl::StrCat("has ended already (", NameOf(job.state), ") and cannot be cancelled"));
-    }
-    if (job.state == State::kCancelling || job.state == State::kCancelled) return absl::OkStatus();
-    const absl::Time now = options_.now();
-    row.job.cancel_requested = true;
-    // Nobody would finish the cancelling of a job that no worker holds.
-    const bool held = row.HasLease(now);
-    if (held || job.state != State::kQueued) {
-      AddEvent(sql, row, StateChanged{.state = State::kCancelling, .reason = "cancelling was requested"}, now);
-    }
-    if (!held) {
-      AddEvent(sql, row, StateChanged{.state = State::kCancelled, .reason = "cancelling was requested"}, now);
-    }
+    RETURN_IF_ERROR(change(sql, row, options_.now()));
     Save(sql, row);
     ASSIGN_OR_RETURN(job, SelectPlainJob(sql, row.job.id));
     return absl::OkStatus();
   }));
   return job;
+}
+
+absl::StatusOr<Job> JobStore::RequestCancel(absl::string_view id) {
+  return Change("cancel job", id, [](soci::session& sql, JobRow& row, absl::Time now) {
+    const State state = row.job.state;
+    if (state == State::kSucceeded || state == State::kFailed) return NotPossible(row.job, "cancelled");
+    if (state == State::kCancelling || state == State::kCancelled) return absl::OkStatus();
+    row.job.cancel_requested = true;
+    Stop(sql, row, {State::kCancelling, State::kCancelled, "cancelling was requested"}, now);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<Job> JobStore::RequestFinish(absl::string_view id) {
+  return Change("finish job", id, [](soci::session& sql, JobRow& row, absl::Time now) {
+    Job& job = row.job;
+    const bool obeyed = job.state == State::kSucceeded || !(IsTerminal(job.state) || job.state == State::kCancelling);
+    if (job.finish_requested && obeyed) return absl::OkStatus();
+    if (IsTerminal(job.state) || job.state == State::kCancelling) return NotPossible(job, "finished early");
+    if (job.progress.epoch == 0) {
+      return PreconditionFailed(absl::StrCat("jobs/", job.id),
+                                "has finished no epoch yet, so there is no best one to keep; wait for it, or cancel");
+    }
+    job.finish_requested = true;
+    AddEvent(sql, row, Message{"keeping the best epoch so far was requested"}, now);
+    row.resume_requested = job.state == State::kPausing;
+    if (job.state == State::kPaused) QueueAgain(sql, row, now);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<Job> JobStore::RequestPause(absl::string_view id) {
+  return Change("pause job", id, [](soci::session& sql, JobRow& row, absl::Time now) {
+    const State state = row.job.state;
+    if (IsTerminal(state) || state == State::kCancelling) return NotPossible(row.job, "paused");
+    row.resume_requested = false;
+    if (state == State::kPausing || state == State::kPaused) return absl::OkStatus();
+    Stop(sql, row, {State::kPausing, State::kPaused, "pausing was requested"}, now);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<Job> JobStore::RequestResume(absl::string_view id) {
+  return Change("resume job", id, [](soci::session& sql, JobRow& row, absl::Time now) {
+    const State state = row.job.state;
+    if (IsTerminal(state) || state == State::kCancelling) return NotPossible(row.job, "resumed");
+    if (state == State::kPausing) row.resume_requested = true;
+    if (state == State::kPaused) QueueAgain(sql, row, now);
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<std::vector<Event>> JobStore::Events(absl::string_view id, int after_sequence, int limit) {

@@ -17,6 +17,8 @@ namespace {
 
 constexpr char kPreset[] = "article";
 constexpr size_t kMaxNameBytes = 63;
+constexpr double kMostSeconds = 30 * 24 * 3600;
+constexpr char kLowPriority[] = "low", kNormalPriority[] = "normal", kHighPriority[] = "high";
 
 // The article's recipe; its epochs depend on the backbone (SpecContext).
 constexpr int kArticlePatience = 3;
@@ -101,6 +103,14 @@ absl::StatusOr<std::string> ResolvePrecision(const std::string& requested, const
   return InvalidField("spec.precision", absl::StrCat("device '", device, "' has no bf16; use \"auto\" or \"f32\""));
 }
 
+// Nothing stays nothing: no limit.
+absl::StatusOr<std::optional<double>> ResolveMaxSeconds(const std::optional<double>& requested) {
+  if (!requested) return requested;
+  if (std::isfinite(*requested) && *requested > 0 && *requested <= kMostSeconds) return requested;
+  return InvalidField("spec.max_duration", absl::StrCat(*requested, " s is out of range: use more than 0, at most ",
+                                                        kMostSeconds, " s (30 days), or leave it out"));
+}
+
 absl::Status ResolveFractions(const TrainSpec& requested, TrainSpec& spec) {
   ASSIGN_OR_RETURN(spec.train_fraction,
                    Fraction("spec.train_fraction", requested.train_fraction.value_or(kTrainFraction)));
@@ -149,10 +159,18 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   ASSIGN_OR_RETURN(spec.device, ResolveDevice(requested.device, context.devices));
   ASSIGN_OR_RETURN(spec.decode, OneOf("spec.decode", requested.decode, {"scaled", "full"}));
   ASSIGN_OR_RETURN(spec.precision, ResolvePrecision(requested.precision, spec.device, context.bf16_devices));
+  ASSIGN_OR_RETURN(spec.priority,
+                   OneOf("spec.priority", requested.priority, {kNormalPriority, kLowPriority, kHighPriority}));
+  ASSIGN_OR_RETURN(spec.max_seconds, ResolveMaxSeconds(requested.max_seconds));
   RETURN_IF_ERROR(ResolveNumbers(requested, context.article_epochs, spec));
   if (!requested.alias.empty()) RETURN_IF_ERROR(ValidateName("spec.alias", requested.alias));
   spec.alias = requested.alias;
   return spec;
+}
+
+int PriorityOf(const TrainSpec& spec) {
+  if (spec.priority == kHighPriority) return 1;
+  return spec.priority == kLowPriority ? -1 : 0;
 }
 
 }  // namespace graft::jobs

@@ -18,7 +18,10 @@ struct SpecContext {
   std::vector<std::string> bf16_devices;  // those of them that compute in bf16
 };
 
-// Every field set. InvalidField("spec.<field>") with the allowed range.
+// Every field set but a limit of time that was not asked for. InvalidField("spec.<field>") with the allowed range.
 absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecContext& context);
+
+// Of a resolved spec: -1, 0 or 1; higher goes first.
+int PriorityOf(const TrainSpec& spec);
 
 }  // namespace graft::jobs

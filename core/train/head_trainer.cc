@@ -14,9 +14,9 @@
 #include "core/evaluate/metrics.h"
 #include "core/network/torch_status.h"
 #include "core/train/checkpoint.h"
+#include "core/train/divergence.h"
 #include "core/train/epoch_rows.h"
 #include "core/train/head_tensors.h"
-#include "core/train/non_finite.h"
 #include "core/train/random_order.h"
 #include "core/train/softmax_regression.h"
 
@@ -225,6 +225,14 @@ absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const Label
     HeadTraining training(train, validation, options, *std::move(state));
     return RunToEnd(training, checkpoint_path, inputs_digest, observed_epochs, observer, stop);
   });
+}
+
+absl::StatusOr<TrainedHead> BestHeadSoFar(const LabelledFeatures& train, const LabelledFeatures& validation,
+                                          const HeadOptions& options, const std::string& checkpoint_path) {
+  const std::optional<TrainingState> state =
+      LoadCheckpoint(checkpoint_path, InputsDigest(train, validation, options), train.dimension, options.classes);
+  if (!state || state->best_epoch == 0) return absl::FailedPreconditionError("no epoch of the run has ended yet");
+  return TrainedHead{.head = state->best, .history = state->history, .best_epoch = state->best_epoch};
 }
 
 absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,

@@ -63,12 +63,17 @@ using EpochObserver = std::function<absl::Status(const EpochMetrics&)>;
 // training goes on from the later. `observer` sees every epoch after `observed_epochs` exactly once, in order, those
 // of the checkpoint's history included. Glorot uniform initial kernel, zero bias; the order of batches is a function
 // of (seed, epoch), the last batch may be smaller. Stops early, Keras' way, after `patience` epochs without a lower
-// validation loss. `stop` is asked every step: Cancelled. Non-finite loss: InvalidArgument naming the epoch and step.
+// validation loss. `stop` is asked every step: Cancelled. Non-finite loss: Diverged, naming the epoch and step.
 // For "cuda:N" engine::AvailableDevices() was called before.
 absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const LabelledFeatures& validation,
                                       const HeadOptions& options, const std::string& checkpoint_path,
                                       int observed_epochs, const EpochObserver& observer,
                                       const std::function<bool()>& stop);
+
+// The best epoch so far of a run that was stopped, from its checkpoint: for a job that ends before its time.
+// FailedPrecondition if no epoch of this very run has ended.
+absl::StatusOr<TrainedHead> BestHeadSoFar(const LabelledFeatures& train, const LabelledFeatures& validation,
+                                          const HeadOptions& options, const std::string& checkpoint_path);
 
 // Softmax probabilities [images, classes] of a head on `device`.
 absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,

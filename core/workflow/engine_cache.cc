@@ -16,4 +16,9 @@ absl::StatusOr<engine::Engine*> EngineCache::Get(const weights::StoredWeights& w
   return engine_.get();
 }
 
+void EngineCache::Drop() {
+  engine_.reset();
+  loaded_.clear();
+}
+
 }  // namespace graft::workflow

@@ -32,8 +32,10 @@ class EngineCache {
   bool Supports(const std::string& device, engine::Precision precision) const {
     return factory_.supports(device, precision);
   }
-  // Valid until the next Get. Errors of engine::CreateEngine.
+  // Valid until the next Get or Drop. Errors of engine::CreateEngine.
   absl::StatusOr<engine::Engine*> Get(const weights::StoredWeights& weights, const engine::EngineTarget& target);
+  // Frees the memory of the engine, whose pointers end.
+  void Drop();
 
  private:
   const EngineFactory factory_;

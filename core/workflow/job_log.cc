@@ -32,6 +32,7 @@ void JobLog::Note(const jobs::EventBody& body) {
     epochs_done_ = epoch->epoch;
     epoch_seconds_ += epoch->seconds;
   }
+  if (const auto* reduced = std::get_if<jobs::MemoryReduced>(&body)) memory_divisor_ = reduced->divisor;
   if (const auto* chosen = std::get_if<jobs::PrecisionChosen>(&body)) {
     precision_chosen_ = chosen->report;
     if (precision_chosen_->precision == kTriedFirst) return;

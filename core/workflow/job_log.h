@@ -25,6 +25,10 @@ class JobLog {
   const std::optional<jobs::FeaturesReady>& features_ready() const { return features_ready_; }
   const std::optional<jobs::PrecisionReport>& precision_chosen() const { return precision_chosen_; }
   int epochs_done() const { return epochs_done_; }
+  // Whether any epoch was done, be it one that was given up with its precision.
+  bool has_trained() const { return epochs_done_ > 0 || given_up_seconds_ > 0; }
+  // 1, or what MemoryReduced said last: how much less is to be held in memory at a time.
+  int memory_divisor() const { return memory_divisor_; }
   double epoch_seconds() const { return epoch_seconds_; }  // sum over the epochs done
   // Of the epochs that were given up with their precision: features and epochs are those of the chosen one.
   double given_up_seconds() const { return given_up_seconds_; }
@@ -39,6 +43,7 @@ class JobLog {
   std::optional<jobs::FeaturesReady> features_ready_;
   std::optional<jobs::PrecisionReport> precision_chosen_;
   int epochs_done_ = 0;
+  int memory_divisor_ = 1;
   double epoch_seconds_ = 0, given_up_seconds_ = 0;
 };
 

@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/evaluate/metrics.h"
 #include "core/registry/manifest.h"
+#include "core/train/divergence.h"
 #include "core/workflow/failure.h"
 #include "core/workflow/precision.h"
 
@@ -25,6 +26,9 @@ using jobs::State;
 
 constexpr char kCpu[] = "cpu";
 constexpr char kAutoPrecision[] = "auto";
+// Proto JobResult.stop_reason.
+constexpr char kCompleted[] = "completed", kEarlyStopped[] = "early_stopped", kTimeLimit[] = "time_limit",
+               kCancelledKeepBest[] = "cancelled_keep_best";
 
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
   const bool resolved = spec.epochs && spec.patience && spec.batch_size && spec.learning_rate && spec.train_fraction &&
@@ -48,6 +52,14 @@ train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const std:
     selected.labels.push_back(examples[index].label);
   }
   return selected;
+}
+
+absl::Status TimeLimitStruckTooEarly(double max_seconds) {
+  return BlameOn(FailureType::kConfig,
+                 PreconditionFailed("spec.max_duration",
+                                    absl::StrCat(max_seconds,
+                                                 " s were over before all photos had been looked at; what has been "
+                                                 "computed is kept, so submit the job again, with more time")));
 }
 
 std::vector<int> Numbered(size_t count) {
@@ -76,7 +88,8 @@ absl::Status TrainRun::Run() {
   RETURN_IF_ERROR(Enter(State::kPreparing));
   ASSIGN_OR_RETURN(const Inputs inputs, ResolveInputs());
   ASSIGN_OR_RETURN(Candidate candidate, Train(inputs, inputs.precision));
-  if (MustChoosePrecision()) {
+  // A head whose training was cut short is published as it is; the report says what its precision costs.
+  if (MustChoosePrecision() && finished_early_.empty()) {
     ASSIGN_OR_RETURN(const Precision chosen, ChoosePrecision(inputs, candidate));
     if (chosen != candidate.precision) {
       ASSIGN_OR_RETURN(candidate, Train(inputs, chosen));
@@ -86,6 +99,7 @@ absl::Status TrainRun::Run() {
   // From here on the head is frozen; the test split is read for the first time.
   RETURN_IF_ERROR(Enter(State::kEvaluating));
   ASSIGN_OR_RETURN(jobs::Result result, Evaluate(inputs, candidate));
+  result.stop_reason = StopReason(candidate.trained);
   EndPhase("evaluate");
 
   RETURN_IF_ERROR(Enter(State::kPublishing));
@@ -173,15 +187,21 @@ absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inpu
     const bool damaged = absl::IsDataLoss(engine.status()) || absl::IsNotFound(engine.status());
     return BlameOn(damaged ? FailureType::kConfig : FailureType::kDevice, engine.status());
   };
-  return resources_.features->GetOrCompute({.digests = digests,
-                                            .preprocess = inputs.preprocess,
-                                            .weights_sha256 = inputs.weights.sha256,
-                                            .engine_id = resources_.engines->IdOf(spec_.device, precision),
-                                            .dimension = inputs.backbone.feature_dimension,
-                                            .engine = load_engine,
-                                            .blobs = resources_.blobs,
-                                            .lanes = resources_.threads},
-                                           report, stop_);
+  // Features without a head are of no use to anybody; with one, the time limit has struck already.
+  const auto stop = [this] { return stop_() || (TimeIsUp() && !log_.has_trained()); };
+  absl::StatusOr<features::FeatureMatrix> matrix =
+      resources_.features->GetOrCompute({.digests = digests,
+                                         .preprocess = inputs.preprocess,
+                                         .weights_sha256 = inputs.weights.sha256,
+                                         .engine_id = resources_.engines->IdOf(spec_.device, precision),
+                                         .dimension = inputs.backbone.feature_dimension,
+                                         .engine = load_engine,
+                                         .blobs = resources_.blobs,
+                                         .lanes = resources_.threads,
+                                         .memory_divisor = log_.memory_divisor()},
+                                        report, stop);
+  if (absl::IsCancelled(matrix.status()) && !stop_()) return TimeLimitStruckTooEarly(*spec_.max_seconds);
+  return matrix;
 }
 
 absl::StatusOr<TrainRun::Candidate> TrainRun::Train(const Inputs& inputs, Precision precision) {
@@ -204,11 +224,33 @@ absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const Inputs& inputs, con
                                    .learning_rate = *spec_.learning_rate,
                                    .seed = *spec_.seed,
                                    .device = spec_.device};
+  const std::string checkpoint = folder + "/checkpoint";
   absl::StatusOr<train::TrainedHead> trained = train::TrainHead(
-      splits.train, splits.validation, options, folder + "/checkpoint", log_.epochs_done(),
-      [this](const train::EpochMetrics& metrics) { return ReportEpoch(metrics); }, stop_);
+      splits.train, splits.validation, options, checkpoint, log_.epochs_done(),
+      [this](const train::EpochMetrics& metrics) { return ReportEpoch(metrics); },
+      [this] { return stop_() || !ReasonToFinish().empty(); });
+  if (absl::IsCancelled(trained.status()) && !stop_()) {
+    finished_early_ = ReasonToFinish();
+    trained = train::BestHeadSoFar(splits.train, splits.validation, options, checkpoint);
+  }
+  if (train::IsDiverged(trained.status())) return BlameOn(FailureType::kConfig, trained.status());
   if (!trained.ok()) return BlameComputing(trained.status());
   return trained;
+}
+
+bool TrainRun::TimeIsUp() const {
+  return spec_.max_seconds && worked_before_ + (absl::Now() - start_) >= absl::Seconds(*spec_.max_seconds);
+}
+
+std::string TrainRun::ReasonToFinish() const {
+  if (log_.epochs_done() == 0) return "";  // there is no best epoch
+  if (finish_()) return kCancelledKeepBest;
+  return TimeIsUp() ? kTimeLimit : "";
+}
+
+std::string TrainRun::StopReason(const train::TrainedHead& trained) const {
+  if (!finished_early_.empty()) return finished_early_;
+  return static_cast<int>(trained.history.size()) < *spec_.epochs ? kEarlyStopped : kCompleted;
 }
 
 absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics) {

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/network/backbone_catalog.h"
 #include "core/network/preprocess.h"
@@ -21,8 +22,15 @@ namespace graft::workflow {
 // One attempt at one job. One thread at a time.
 class TrainRun {
  public:
-  TrainRun(const Resources& resources, const jobs::Claim& claim, JobLog& log, const std::function<bool()>& stop)
-      : resources_(resources), spec_(claim.job.spec), lease_(claim.lease), log_(log), stop_(stop) {}
+  TrainRun(const Resources& resources, const jobs::Claim& claim, JobLog& log, const std::function<bool()>& stop,
+           const std::function<bool()>& finish)
+      : resources_(resources),
+        spec_(claim.job.spec),
+        lease_(claim.lease),
+        worked_before_(claim.job.worked),
+        log_(log),
+        stop_(stop),
+        finish_(finish) {}
 
   // OK when the version is published and the job SUCCEEDED; what FailureOf explains, LeaseLost or Cancelled otherwise.
   absl::Status Run();
@@ -61,6 +69,11 @@ class TrainRun {
   absl::StatusOr<Splits> PrepareSplits(const Inputs& inputs, engine::Precision precision);
   absl::StatusOr<train::TrainedHead> TrainHead(const Inputs& inputs, const Splits& splits);
   absl::StatusOr<Candidate> Train(const Inputs& inputs, engine::Precision precision);
+  // The time limit has struck.
+  bool TimeIsUp() const;
+  // What is to be done for the best epoch so far to be published instead of trained on; empty when nothing is.
+  std::string ReasonToFinish() const;
+  std::string StopReason(const train::TrainedHead& trained) const;
   absl::Status ReportEpoch(const train::EpochMetrics& metrics);
   // Whether the precision to serve in is still to be measured.
   bool MustChoosePrecision() const;
@@ -82,8 +95,12 @@ class TrainRun {
   const Resources& resources_;
   const jobs::TrainSpec& spec_;
   const jobs::Lease lease_;
+  const absl::Duration worked_before_;  // by earlier attempts
+  const absl::Time start_ = absl::Now();
   JobLog& log_;
   const std::function<bool()>& stop_;
+  const std::function<bool()>& finish_;
+  std::string finished_early_;  // the reason, once training has ended before its time
   absl::Time phase_start_;
   std::map<std::string, double> phase_seconds_;
 };

@@ -25,18 +25,29 @@ struct Resources {
   features::FeatureCache* features;
   EngineCache* engines;
   std::string weights_root;
-  std::string jobs_root;  // checkpoints: <jobs_root>/<job>/, deleted when the job has ended
+  std::string jobs_root;  // checkpoints: <jobs_root>/<job>/, deleted when the job has ended, kept while it is paused
   int threads = 1;        // that decode and compute features
 };
 
 // Runs a claimed job to a terminal state; every step is an event. A job that an earlier attempt began goes on where
 // that stopped, with the same bytes in the end as an undisturbed run.
 //
-// `stop` turns true when cancelling was requested (the job becomes CANCELLED) or the worker must end; it is asked at
-// every step, at least every 50 ms while features are computed.
+// `stop` turns true when cancelling or pausing was requested (the job becomes CANCELLED or PAUSED) or the worker must
+// end; which of them it was is asked of the database, the only one to know for sure. `finish` turns true when the best
+// epoch so far is to be published instead of trained on. Both are asked at every step, at least every 50 ms while
+// features are computed.
 //
-// OK: the job has ended, whichever way. Otherwise it stays for another claim: LeaseLost, Cancelled (the worker must
-// end), or an error of the database that kept the end from being written.
-absl::Status RunTrainJob(const Resources& resources, const jobs::Claim& claim, const std::function<bool()>& stop);
+// When memory runs out it tries again, up to three times, with less held at a time and without the engine that was
+// loaded; an event says so. Other errors end the job: they would come again.
+//
+// OK: the job has ended, whichever way, or is paused. Otherwise it stays for another claim: LeaseLost, Cancelled (the
+// worker must end), or an error of the database that kept the end from being written.
+absl::Status RunTrainJob(
+    const Resources& resources, const jobs::Claim& claim, const std::function<bool()>& stop,
+    const std::function<bool()>& finish = [] { return false; });
+
+// What no worker deleted: checkpoints of jobs that were cancelled while paused, or whose worker died in its last
+// moment.
+void DeleteCheckpointsOfEndedJobs(const Resources& resources);
 
 }  // namespace graft::workflow

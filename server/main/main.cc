@@ -119,7 +119,9 @@ supervisor::SupervisorOptions SupervisorSettings(const DataFolder& data, const D
   options.data_dir = data.root;
   options.devices = plan.training;
   options.threads_per_worker = plan.cores_per_worker;
-  options.release_leases = [jobs](absl::string_view device) { return jobs->ReleaseLeases(device); };
+  options.release_leases = [jobs](absl::string_view device, bool stopped) {
+    return jobs->ReleaseLeases(device, stopped ? jobs::WorkerEnd::kStopped : jobs::WorkerEnd::kDied);
+  };
   return options;
 }
 

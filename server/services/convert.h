@@ -11,6 +11,7 @@
 #include "core/dataset/dataset_store.h"
 #include "core/dataset/import.h"
 #include "core/inference/classifier.h"
+#include "core/jobs/forecast.h"
 #include "core/jobs/job.h"
 #include "core/registry/registry.h"
 #include "google/protobuf/duration.pb.h"
@@ -31,6 +32,7 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec);
 v1::JobResult ToProto(const jobs::Result& result);
 v1::JobEvent ToProto(const jobs::Event& event);
 v1::Job ToProto(const jobs::Job& job);
+v1::Job ToProto(const jobs::Job& job, const jobs::Outlook& outlook);
 // The id of "jobs/{id}", or of the bare id. InvalidField("name") when there is none.
 absl::StatusOr<std::string> JobIdOf(absl::string_view name);
 

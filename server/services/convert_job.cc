@@ -74,6 +74,11 @@ void Fill(const jobs::PrecisionChosen& body, v1::JobEvent& event) {
   Fill(body.report, *event.mutable_precision_chosen()->mutable_report());
 }
 
+void Fill(const jobs::MemoryReduced& body, v1::JobEvent& event) {
+  event.mutable_memory_reduced()->set_reason(body.reason);
+  event.mutable_memory_reduced()->set_divisor(body.divisor);
+}
+
 void FillTimes(const jobs::Job& job, v1::Job& out) {
   *out.mutable_create_time() = ToProto(job.create_time);
   if (job.start_time != absl::InfinitePast()) *out.mutable_start_time() = ToProto(job.start_time);
@@ -107,6 +112,10 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   result.alias = spec.alias();
   result.decode = spec.decode();
   result.precision = spec.precision();
+  result.priority = spec.priority();
+  if (spec.has_max_duration()) {
+    result.max_seconds = static_cast<double>(spec.max_duration().seconds()) + 1e-9 * spec.max_duration().nanos();
+  }
   result.epochs = OptionalOf<int>(spec.has_epochs(), spec.epochs());
   result.patience = OptionalOf<int>(spec.has_patience(), spec.patience());
   result.batch_size = OptionalOf<int>(spec.has_batch_size(), spec.batch_size());
@@ -129,6 +138,8 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   result.set_alias(spec.alias);
   result.set_decode(spec.decode);
   result.set_precision(spec.precision);
+  result.set_priority(spec.priority);
+  if (spec.max_seconds) *result.mutable_max_duration() = ToProto(absl::Seconds(*spec.max_seconds));
   if (spec.epochs) result.set_epochs(*spec.epochs);
   if (spec.patience) result.set_patience(*spec.patience);
   if (spec.batch_size) result.set_batch_size(*spec.batch_size);
@@ -166,6 +177,7 @@ v1::JobResult ToProto(const jobs::Result& result) {
   }
   out.mutable_confusion_matrix()->mutable_counts()->Add(result.confusion.begin(), result.confusion.end());
   if (result.precision) Fill(*result.precision, *out.mutable_precision());
+  out.set_stop_reason(result.stop_reason);
   return out;
 }
 
@@ -193,8 +205,17 @@ v1::Job ToProto(const jobs::Job& job) {
   result.set_last_sequence(job.last_sequence);
   result.set_attempt(job.attempt);
   result.set_queue_position(job.queue_position);
+  result.set_worker_deaths(job.deaths);
   if (job.failure) *result.mutable_error() = FailureToProto(*job.failure);
   if (job.result) *result.mutable_result() = ToProto(*job.result);
+  return result;
+}
+
+v1::Job ToProto(const jobs::Job& job, const jobs::Outlook& outlook) {
+  v1::Job result = ToProto(job);
+  result.set_waiting_reason(outlook.waiting_reason);
+  if (outlook.start) *result.mutable_predicted_start_time() = ToProto(*outlook.start);
+  if (outlook.end) *result.mutable_predicted_end_time() = ToProto(*outlook.end);
   return result;
 }
 

@@ -1,16 +1,19 @@
 #include "server/services/system_service.h"
 
+#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/network/backbone_catalog.h"
 #include "core/weights/weight_store.h"
 #include "server/rpc/unary_call.h"
 #include "server/services/convert.h"
+#include "server/services/job_outlook.h"
 
 namespace graft::services {
 
 absl::Status SystemService::Fill(v1::ServerInfo& info) {
   FillMachine(info);
   FillBackbones(info);
+  RETURN_IF_ERROR(FillQueues(info));
   return FillCounts(info);
 }
 
@@ -25,6 +28,24 @@ void SystemService::FillMachine(v1::ServerInfo& info) {
     device.set_worker_state(deps_.worker_runs(name) ? "running" : "restarting");
     device.set_cores(deps_.cores_per_worker);
   }
+}
+
+absl::Status SystemService::FillQueues(v1::ServerInfo& info) {
+  ASSIGN_OR_RETURN(JobOutlook::Now now, JobOutlook(deps_.jobs, deps_.datasets, deps_.worker_runs).Look());
+  for (v1::DeviceInfo& device : *info.mutable_devices()) {
+    for (const jobs::Job& job : now.unfinished) {
+      if (job.spec.device != device.name() || job.state == jobs::State::kPaused) continue;
+      if (job.state == jobs::State::kQueued) {
+        device.set_queued_jobs(device.queued_jobs() + 1);
+      } else {
+        device.set_running_job(absl::StrCat("jobs/", job.id));
+      }
+      // In the order of the queue, so the last one's stays.
+      device.clear_predicted_idle_time();
+      if (const auto end = now.outlooks[job.id].end) *device.mutable_predicted_idle_time() = ToProto(*end);
+    }
+  }
+  return absl::OkStatus();
 }
 
 void SystemService::FillBackbones(v1::ServerInfo& info) {

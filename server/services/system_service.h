@@ -41,6 +41,7 @@ class SystemService final : public v1::SystemService::CallbackService {
  private:
   absl::Status Fill(v1::ServerInfo& info);
   void FillMachine(v1::ServerInfo& info);
+  absl::Status FillQueues(v1::ServerInfo& info);
   absl::Status FillCounts(v1::ServerInfo& info);
   void FillBackbones(v1::ServerInfo& info);
   absl::StatusOr<int> CountDatasets();

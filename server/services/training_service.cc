@@ -48,7 +48,7 @@ absl::Status TrainingService::Submit(const v1::SubmitJobRequest& request, v1::Jo
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Submit(requested, resolved, request.request_id()));
-  response = ToProto(job);
+  ASSIGN_OR_RETURN(response, outlook_.ToProto(job));
   return absl::OkStatus();
 }
 
@@ -57,7 +57,8 @@ absl::Status TrainingService::List(const v1::ListJobsRequest& request, v1::ListJ
   ASSIGN_OR_RETURN(const std::string before, DecodePageToken("jobs", request.page_token()));
   ASSIGN_OR_RETURN(std::vector<jobs::Job> jobs, deps_.jobs->List(before, page_size + 1));
   const bool more = TrimToPage(jobs, page_size);
-  for (const jobs::Job& job : jobs) *response.add_jobs() = ToProto(job);
+  ASSIGN_OR_RETURN(std::vector<v1::Job> protos, outlook_.ToProtos(jobs));
+  for (v1::Job& job : protos) *response.add_jobs() = std::move(job);
   if (more) response.set_next_page_token(EncodePageToken("jobs", jobs.back().id));
   return absl::OkStatus();
 }
@@ -73,7 +74,7 @@ grpc::ServerUnaryReactor* TrainingService::GetJob(grpc::CallbackServerContext* c
   return rpc::Unary(gate_, context, "graft.v1.TrainingService/GetJob", [this, request, response]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
     ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Get(id));
-    *response = ToProto(job);
+    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
     return absl::OkStatus();
   });
 }
@@ -97,8 +98,29 @@ grpc::ServerUnaryReactor* TrainingService::CancelJob(grpc::CallbackServerContext
                                                      const v1::CancelJobRequest* request, v1::Job* response) {
   return rpc::Unary(gate_, context, "graft.v1.TrainingService/CancelJob", [this, request, response]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
-    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestCancel(id));
-    *response = ToProto(job);
+    ASSIGN_OR_RETURN(const jobs::Job job,
+                     request->keep_best() ? deps_.jobs->RequestFinish(id) : deps_.jobs->RequestCancel(id));
+    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TrainingService::PauseJob(grpc::CallbackServerContext* context,
+                                                    const v1::PauseJobRequest* request, v1::Job* response) {
+  return rpc::Unary(gate_, context, "graft.v1.TrainingService/PauseJob", [this, request, response]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestPause(id));
+    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TrainingService::ResumeJob(grpc::CallbackServerContext* context,
+                                                     const v1::ResumeJobRequest* request, v1::Job* response) {
+  return rpc::Unary(gate_, context, "graft.v1.TrainingService/ResumeJob", [this, request, response]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestResume(id));
+    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
     return absl::OkStatus();
   });
 }

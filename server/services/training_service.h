@@ -1,7 +1,9 @@
 // graft.v1.TrainingService.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/dataset/dataset_store.h"
@@ -9,6 +11,7 @@
 #include "core/jobs/job_store.h"
 #include "graft/v1/training.grpc.pb.h"
 #include "server/rpc/gate.h"
+#include "server/services/job_outlook.h"
 
 namespace graft::services {
 
@@ -22,8 +25,10 @@ class TrainingService final : public v1::TrainingService::CallbackService {
     std::string weights_root;
     std::vector<std::string> devices;       // those with a worker
     std::vector<std::string> bf16_devices;  // those of them that compute in bf16
+    std::function<bool(const std::string& device)> worker_runs;
   };
-  TrainingService(rpc::Gate* gate, Dependencies dependencies) : gate_(gate), deps_(std::move(dependencies)) {}
+  TrainingService(rpc::Gate* gate, Dependencies dependencies)
+      : gate_(gate), deps_(std::move(dependencies)), outlook_(deps_.jobs, deps_.datasets, deps_.worker_runs) {}
 
   grpc::ServerUnaryReactor* SubmitJob(grpc::CallbackServerContext* context, const v1::SubmitJobRequest* request,
                                       v1::Job* response) override;
@@ -35,6 +40,10 @@ class TrainingService final : public v1::TrainingService::CallbackService {
                                                    const v1::WatchJobRequest* request) override;
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context, const v1::CancelJobRequest* request,
                                       v1::Job* response) override;
+  grpc::ServerUnaryReactor* PauseJob(grpc::CallbackServerContext* context, const v1::PauseJobRequest* request,
+                                     v1::Job* response) override;
+  grpc::ServerUnaryReactor* ResumeJob(grpc::CallbackServerContext* context, const v1::ResumeJobRequest* request,
+                                      v1::Job* response) override;
 
  private:
   absl::Status Submit(const v1::SubmitJobRequest& request, v1::Job& response);
@@ -44,6 +53,7 @@ class TrainingService final : public v1::TrainingService::CallbackService {
 
   rpc::Gate* const gate_;
   const Dependencies deps_;
+  const JobOutlook outlook_;
 };
 
 }  // namespace graft::services

@@ -83,9 +83,7 @@ class DeviceLoop {
 
   // True when the server stops, false when the worker ended by itself or could not be started.
   bool RunWorkerOnce() {
-    if (absl::Status released = options_.release_leases(device_); !released.ok()) {
-      spdlog::error("worker device={} leases not released: {}", device_, released.ToString());
-    }
+    ReleaseLeases(/*stopped=*/false);
     auto worker = ChildProcess::Start({options_.program, "--data-dir", options_.data_dir, "--device", device_,
                                        "--threads", absl::StrCat(options_.threads_per_worker)});
     if (!worker.ok()) {
@@ -97,11 +95,17 @@ class DeviceLoop {
     while (!(*worker)->WaitForEnd(absl::Hours(1), stop_.descriptor())) {
       if (!stop_.WaitFor(absl::ZeroDuration())) continue;
       (*worker)->Stop(options_.stop_patience);
+      ReleaseLeases(/*stopped=*/true);
       spdlog::info("worker device={} pid={} stopped: {}", device_, (*worker)->id(), (*worker)->ending());
       return true;
     }
     spdlog::error("worker device={} pid={} ended by itself: {}", device_, (*worker)->id(), (*worker)->ending());
     return false;
+  }
+
+  void ReleaseLeases(bool stopped) {
+    const absl::Status released = options_.release_leases(device_, stopped);
+    if (!released.ok()) spdlog::error("worker device={} leases not released: {}", device_, released.ToString());
   }
 
   const SupervisorOptions& options_;

@@ -21,8 +21,9 @@ struct SupervisorOptions {
   std::string data_dir;
   std::vector<std::string> devices;
   int threads_per_worker = 1;
-  // Called when the workers of a device are proven dead (jobs::JobStore::ReleaseLeases).
-  std::function<absl::Status(absl::string_view device)> release_leases;
+  // Called when the workers of a device are proven dead (jobs::JobStore::ReleaseLeases). `stopped`: they were asked to
+  // end, even if killed in the end, which is no fault of their jobs.
+  std::function<absl::Status(absl::string_view device, bool stopped)> release_leases;
   // A worker that dies is started again after 100 ms, doubling to 5 s; 10 s of life start over. Backbones load in
   // about a second, so a crash loop costs little and a single crash is repaired well within 5 seconds.
   absl::Duration first_backoff = absl::Milliseconds(100);

@@ -16,6 +16,7 @@ constexpr absl::Duration kLookInterval = absl::Seconds(1);
 }  // namespace
 
 void ClaimLoop::Run() {
+  workflow::DeleteCheckpointsOfEndedJobs(resources_);
   do {
     if (!ShouldLook()) continue;
     while (!stop_->HasBeenNotified() && ClaimAndRun()) {
@@ -48,13 +49,18 @@ void ClaimLoop::RunJob(const jobs::Claim& claim) {
                claim.job.spec.backbone, claim.job.spec.dataset, device_);
   const absl::Time start = absl::Now();
   const JobWatch watch(resources_.jobs, claim.lease);
-  const absl::Status status =
-      workflow::RunTrainJob(resources_, claim, [&] { return watch.must_stop() || stop_->HasBeenNotified(); });
+  const absl::Status status = workflow::RunTrainJob(
+      resources_, claim, [&] { return watch.must_stop() || stop_->HasBeenNotified(); },
+      [&] { return claim.job.finish_requested || watch.must_finish(); });
   if (status.ok()) {
-    spdlog::info("job {} ended after {:.1f} s", claim.lease.job_id, absl::ToDoubleSeconds(absl::Now() - start));
-  } else {
-    spdlog::warn("job {} left for another attempt: {}", claim.lease.job_id, std::string(status.message()));
+    spdlog::info("job {} ended or paused after {:.1f} s", claim.lease.job_id,
+                 absl::ToDoubleSeconds(absl::Now() - start));
+    return;
   }
+  spdlog::warn("job {} left for another attempt: {}", claim.lease.job_id, std::string(status.message()));
+  if (!absl::IsCancelled(status)) return;  // not at once: the lease's end is soon enough
+  const absl::Status given_back = resources_.jobs->GiveBack(claim.lease);
+  if (!given_back.ok()) spdlog::warn("job {}: {}", claim.lease.job_id, std::string(given_back.message()));
 }
 
 }  // namespace graft::worker

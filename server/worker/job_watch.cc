@@ -7,7 +7,6 @@
 
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
-#include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
 
 namespace graft::worker {
@@ -23,21 +22,17 @@ JobWatch::~JobWatch() {
   thread_.join();
 }
 
-absl::StatusOr<bool> JobWatch::CancelRequested() {
-  ASSIGN_OR_RETURN(const jobs::Job job, jobs_->Get(lease_.job_id));
-  if (job.attempt != lease_.attempt) return LeaseLost(lease_.job_id);
-  return job.cancel_requested;
-}
-
 void JobWatch::Watch() {
   absl::Time next_heartbeat = absl::Now() + intervals_.heartbeat;
   while (!ended_.WaitForNotificationWithTimeout(intervals_.look)) {
     const bool beat = absl::Now() >= next_heartbeat;
     if (beat) next_heartbeat = absl::Now() + intervals_.heartbeat;
-    const absl::StatusOr<bool> cancelled = beat ? jobs_->Heartbeat(lease_) : CancelRequested();
-    if (cancelled.ok() ? *cancelled : IsLeaseLost(cancelled.status())) must_stop_ = true;
+    const absl::StatusOr<jobs::Wish> wish = beat ? jobs_->Heartbeat(lease_) : jobs_->WishFor(lease_);
+    const bool stop = wish.ok() && (*wish == jobs::Wish::kPause || *wish == jobs::Wish::kCancel);
+    if (stop || IsLeaseLost(wish.status())) must_stop_ = true;
+    if (wish.ok() && *wish == jobs::Wish::kFinish) must_finish_ = true;
     // The database may be busy for once; the lease outlives several heartbeats.
-    if (!cancelled.ok()) spdlog::warn("job {}: {}", lease_.job_id, std::string(cancelled.status().message()));
+    if (!wish.ok()) spdlog::warn("job {}: {}", lease_.job_id, std::string(wish.status().message()));
   }
 }
 

@@ -12,7 +12,7 @@ namespace graft::worker {
 
 struct JobWatchIntervals {
   absl::Duration heartbeat = absl::Seconds(5);    // a sixth of the lease
-  absl::Duration look = absl::Milliseconds(500);  // for the cancel flag: cancelling is promised within two seconds
+  absl::Duration look = absl::Milliseconds(500);  // for a wish: stopping is promised within two seconds
 };
 
 // A thread of its own from construction to destruction. Thread-safe.
@@ -23,17 +23,18 @@ class JobWatch {
   JobWatch(const JobWatch&) = delete;
   JobWatch& operator=(const JobWatch&) = delete;
 
-  // True once cancelling was requested or the lease is lost.
+  // True once cancelling or pausing was requested or the lease is lost.
   bool must_stop() const { return must_stop_; }
+  // True once it was requested that the best epoch so far be published.
+  bool must_finish() const { return must_finish_; }
 
  private:
   void Watch();
-  absl::StatusOr<bool> CancelRequested();
 
   jobs::JobStore* const jobs_;
   const jobs::Lease lease_;
   const JobWatchIntervals intervals_;
-  std::atomic<bool> must_stop_ = false;
+  std::atomic<bool> must_stop_ = false, must_finish_ = false;
   absl::Notification ended_;
   std::thread thread_;
 };

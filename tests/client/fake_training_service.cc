@@ -81,6 +81,24 @@ grpc::Status FakeTrainingService::GetJob(grpc::ServerContext*, const v1::GetJobR
   return grpc::Status::OK;
 }
 
+grpc::Status FakeTrainingService::SetState(const std::string& name, v1::JobState state, v1::Job* response) {
+  absl::MutexLock lock(&mutex_);
+  if (name != job_.name()) return ToGrpcStatus(ResourceNotFound("job", name), kRequestId);
+  job_.set_state(state);
+  *response = job_;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeTrainingService::PauseJob(grpc::ServerContext*, const v1::PauseJobRequest* request,
+                                           v1::Job* response) {
+  return SetState(request->name(), v1::JOB_STATE_PAUSED, response);
+}
+
+grpc::Status FakeTrainingService::ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest* request,
+                                            v1::Job* response) {
+  return SetState(request->name(), v1::JOB_STATE_QUEUED, response);
+}
+
 FakeTrainingService::WatchPlan FakeTrainingService::PlanWatch(int after_sequence) {
   absl::MutexLock lock(&mutex_);
   watched_after_.push_back(after_sequence);

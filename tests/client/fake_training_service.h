@@ -32,6 +32,9 @@ class FakeTrainingService : public v1::TrainingService::Service {
 
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request, v1::Job* response) override;
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request, v1::Job* response) override;
+  // These two set the job's state, as for a job that no worker holds.
+  grpc::Status PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request, v1::Job* response) override;
+  grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request, v1::Job* response) override;
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::JobEvent>* writer) override;
 
@@ -41,6 +44,7 @@ class FakeTrainingService : public v1::TrainingService::Service {
     bool broken = false;
     bool stays_open = false;
   };
+  grpc::Status SetState(const std::string& name, v1::JobState state, v1::Job* response) ABSL_LOCKS_EXCLUDED(mutex_);
   WatchPlan PlanWatch(int after_sequence) ABSL_LOCKS_EXCLUDED(mutex_);
 
   mutable absl::Mutex mutex_;

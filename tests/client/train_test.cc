@@ -105,6 +105,10 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
                    "full",
                    "--precision",
                    "f32",
+                   "--priority",
+                   "high",
+                   "--max-duration",
+                   "1h30m",
                    "--request-id",
                    "r1",
                    "--detach"})
@@ -129,6 +133,29 @@ TEST_F(TrainTest, FlagsBecomeTheSpec) {
   EXPECT_EQ(spec.alias(), "production");
   EXPECT_EQ(spec.decode(), "full");
   EXPECT_EQ(spec.precision(), "f32");
+  EXPECT_EQ(spec.priority(), "high");
+  EXPECT_EQ(spec.max_duration().seconds(), 5400);
+}
+
+TEST_F(TrainTest, TimeThatIsNoneIsRefusedHere) {
+  const CommandResult result = Train({"--max-duration", "soon"});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("--max-duration"), HasSubstr("1h30m")));
+  EXPECT_TRUE(server_.training().submits().empty());
+}
+
+TEST_F(TrainTest, ShowSaysWhyAJobWaitsAndHowTrainingEnded) {
+  v1::Job job;
+  job.set_name("jobs/01abc");
+  job.set_state(v1::JOB_STATE_QUEUED);
+  job.set_waiting_reason("2 jobs before it on cpu");
+  job.mutable_predicted_start_time()->set_seconds(absl::ToUnixSeconds(absl::Now()) + 7260);
+  server_.training().SetJob(job, {});
+  const auto show = [this] { return RunCommand({"--server", server_.address(), "job", "show", "jobs/01abc"}).out; };
+  EXPECT_THAT(show(), HasSubstr("outlook: 2 jobs before it on cpu, starts in 2h 0"));
+  job.mutable_result()->set_stop_reason("time_limit");
+  server_.training().SetJob(job, {});
+  EXPECT_THAT(show(), HasSubstr(", time limit\n"));
 }
 
 TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
@@ -192,6 +219,15 @@ TEST_F(TrainTest, WatchPrintsOneEventPerLine) {
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(json::parse(lines[0])["sequence"], 4);
   EXPECT_EQ(json::parse(lines[1])["stateChanged"]["state"], "JOB_STATE_SUCCEEDED");
+}
+
+TEST_F(TrainTest, JobIsPausedAndResumedByItsName) {
+  const auto ask = [this](const std::string& word, const std::string& name) {
+    return RunCommand({"--server", server_.address(), "job", word, name});
+  };
+  EXPECT_EQ(ask("pause", "jobs/01abc").out, "jobs/01abc paused\n");
+  EXPECT_EQ(ask("resume", "jobs/01abc").out, "jobs/01abc queued\n");
+  EXPECT_EQ(ask("pause", "jobs/none").exit_code, 6);
 }
 
 TEST_F(TrainTest, InterruptDetachesAndSaysHowToComeBack) {

@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/integration/picture_folder.h"
@@ -68,7 +69,7 @@ class CrashTest : public ::testing::Test {
   std::mt19937 random_{std::random_device{}()};
 };
 
-void ExpectDenseEvents(const std::vector<json>& events) {
+void ExpectDenseEvents(const std::vector<json>& events, size_t epochs_run) {
   int expected = 1;
   std::set<int> epochs;
   for (const json& event : events) {
@@ -77,7 +78,7 @@ void ExpectDenseEvents(const std::vector<json>& events) {
       EXPECT_TRUE(epochs.insert(event["epochDone"]["epoch"].get<int>()).second) << event;
     }
   }
-  EXPECT_EQ(epochs.size(), 120U);
+  EXPECT_EQ(epochs.size(), epochs_run);
   ASSERT_FALSE(events.empty());
   EXPECT_EQ(events.back()["stateChanged"]["state"], "JOB_STATE_SUCCEEDED");
 }
@@ -104,8 +105,45 @@ TEST_F(CrashTest, KilledAtAnyMomentTheJobEndsWithTheSameBytes) {
     EXPECT_EQ(job["result"]["modelVersion"], "models/colours/versions/1");
     const Outcome watched = watcher->Wait(absl::Seconds(60));
     EXPECT_EQ(watched.exit_code, 0) << watched.err;
-    ExpectDenseEvents(JsonLines(watched.out));
+    ExpectDenseEvents(JsonLines(watched.out), 120);
     if (HasFailure()) GTEST_FAIL() << server->log();
+  }
+}
+
+TEST_F(CrashTest, PausedJobFreesItsDeviceSurvivesRestartsAndEndsWithTheSameBytes) {
+  auto server = StartRound("paused");
+  const Words train = {"train",    "--dataset", "colours",    "--backbone", "mobilenet_v2",
+                       "--epochs", "600",       "--patience", "600"};
+  const json undisturbed = server->GraftJson(train);
+  Words detached = train;
+  detached.push_back("--detach");
+  for (const bool kill_while_pausing : {false, true}) {
+    SCOPED_TRACE(kill_while_pausing);
+    const std::string name = server->GraftJson(detached)["name"];
+    const auto state = [&] { return server->GraftJson({"job", "show", name})["state"]; };
+    const auto wait_while = [&](const std::vector<std::string>& states) {
+      const absl::Time deadline = absl::Now() + absl::Seconds(60);
+      while (absl::c_linear_search(states, state()) && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
+    };
+    auto watcher = Program::Start(server->Command({"-o", "json", "job", "watch", name}), folder_.path());
+    wait_while({"JOB_STATE_QUEUED", "JOB_STATE_PREPARING"});
+    EXPECT_EQ(server->GraftJson({"job", "pause", name})["state"], "JOB_STATE_PAUSING");
+    if (kill_while_pausing) server->KillWorkers();
+    wait_while({"JOB_STATE_PAUSING"});
+    EXPECT_EQ(state(), "JOB_STATE_PAUSED");
+    const json quick =
+        server->GraftJson({"train", "--dataset", "colours", "--backbone", "mobilenet_v2", "--epochs", "1"});
+    EXPECT_EQ(quick["state"], "JOB_STATE_SUCCEEDED");
+    server->KillServer();
+    ASSERT_TRUE(server->Start());
+    EXPECT_EQ(state(), "JOB_STATE_PAUSED");
+
+    server->GraftJson({"job", "resume", name});
+    const Outcome watched = watcher->Wait(absl::Minutes(2));
+    EXPECT_EQ(watched.exit_code, 0) << watched.err;
+    ExpectDenseEvents(JsonLines(watched.out), 600);
+    const json job = server->GraftJson({"job", "show", name});
+    EXPECT_EQ(job["result"]["weightsSha256"], undisturbed["result"]["weightsSha256"]);
   }
 }
 

@@ -36,7 +36,7 @@ class FakeEngine : public engine::Engine {
     ++runs_;
     images_ += count;
     largest_batch_ = std::max(largest_batch_.load(), count);
-    if (fail_) return absl::InternalError("fake engine was told to fail");
+    if (fail_ != absl::StatusCode::kOk) return absl::Status(fail_, "fake engine was told to fail");
     const size_t image_bytes = static_cast<size_t>(facts_.input_size) * facts_.input_size * 3;
     for (int i = 0; i < count; ++i) {
       RunOne(images.subspan(i * image_bytes, image_bytes),
@@ -52,7 +52,7 @@ class FakeEngine : public engine::Engine {
   int images() const { return images_; }  // since it was made
   int runs() const { return runs_; }
   int largest_batch() const { return largest_batch_; }
-  void FailFromNowOn() { fail_ = true; }
+  void FailFromNowOn(absl::StatusCode code = absl::StatusCode::kInternal) { fail_ = code; }
 
  private:
   void RunOne(absl::Span<const uint8_t> image, absl::Span<float> features) const {
@@ -82,7 +82,7 @@ class FakeEngine : public engine::Engine {
   const Arithmetic arithmetic_;
   const std::string id_;
   std::atomic<int> images_ = 0, runs_ = 0, largest_batch_ = 0;
-  std::atomic<bool> fail_ = false;
+  std::atomic<absl::StatusCode> fail_ = absl::StatusCode::kOk;
 };
 
 }  // namespace graft::testing

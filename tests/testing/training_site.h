@@ -119,6 +119,8 @@ class TrainingSite {
   std::string weights_root() const { return folder_ / "weights"; }
   std::string jobs_root() const { return folder_ / "jobs"; }
   int engines_made() const { return engines_made_; }
+  // The next `count` engines run out of memory at once.
+  void RunOutOfMemory(int count) { short_engines_ = count; }
   // The engine made last.
   FakeEngine* engine() { return engine_; }
 
@@ -129,6 +131,8 @@ class TrainingSite {
     auto engine = std::make_unique<FakeEngine>(*facts, /*preferred_batch=*/1, arithmetic);
     ++engines_made_;
     engine_ = engine.get();
+    if (short_engines_ > 0) engine->FailFromNowOn(absl::StatusCode::kResourceExhausted);
+    if (short_engines_ > 0) --short_engines_;
     return engine;
   }
 
@@ -140,7 +144,7 @@ class TrainingSite {
   std::optional<registry::Registry> registry_;
   std::optional<features::FeatureCache> features_;
   std::optional<workflow::EngineCache> engines_;
-  int engines_made_ = 0;
+  int engines_made_ = 0, short_engines_ = 0;
   FakeEngine* engine_ = nullptr;
 };
 

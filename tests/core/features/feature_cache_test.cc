@@ -134,6 +134,23 @@ TEST_F(FeatureCacheTest, ImageAskedForTwiceIsComputedOnce) {
   for (int i = 0; i < kDimension; ++i) EXPECT_EQ(matrix.values[i], matrix.values[2 * kDimension + i]);
 }
 
+TEST_F(FeatureCacheTest, LessMemoryMeansFewerImagesAtATimeAndTheSameValues) {
+  const std::vector<std::string> digests = StorePictures(0, 37);
+  ASSERT_OK_AND_ASSIGN(const FeatureMatrix undivided, Get(digests, engine_, 2));
+  for (const auto& [divisor, batch] : {std::pair{2, 4}, std::pair{8, 1}, std::pair{64, 1}}) {
+    fs::remove_all(root_);
+    FakeEngine grouping(SmallFacts(), 8);
+    FeatureRequest request = Request(digests, grouping, 2);
+    request.memory_divisor = divisor;
+    FeatureCache cache(root_, kPlenty);
+    ASSERT_OK_AND_ASSIGN(const FeatureMatrix divided,
+                         cache.GetOrCompute(
+                             request, [](const FeatureProgress&) {}, [] { return false; }));
+    EXPECT_EQ(divided.values, undivided.values);
+    EXPECT_EQ(grouping.largest_batch(), batch) << divisor;
+  }
+}
+
 TEST_F(FeatureCacheTest, ValuesDoNotDependOnLanesAndGroups) {
   const std::vector<std::string> digests = StorePictures(0, 37);
   FakeEngine grouping(SmallFacts(), 8);

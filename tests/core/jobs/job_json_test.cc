@@ -20,12 +20,15 @@ Result SomeResult() {
           .parameters = int64_t{1} << 40,
           .classes = {{.label = "köt\"er", .precision = 0.5, .recall = 0.25, .images = 3}},
           .confusion = {1, 0, 2, 3},
-          .precision = PrecisionReport{.precision = "f32", .images = 9, .accuracy_f32 = 0.75}};
+          .precision = PrecisionReport{.precision = "f32", .images = 9, .accuracy_f32 = 0.75},
+          .stop_reason = "time_limit"};
 }
 
 TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
   const TrainSpec spec = {.dataset = "animals:2",
                           .decode = "full",
+                          .priority = "low",
+                          .max_seconds = 1.5,
                           .epochs = 3,
                           .learning_rate = 0.1,
                           .seed = 4294967295u,
@@ -45,10 +48,11 @@ TEST(JobJsonTest, ResultComesBackTheSame) {
   EXPECT_EQ(result.confusion, (std::vector<int>{1, 0, 2, 3}));
   EXPECT_EQ(result.phase_seconds.at("train"), 1.5);
   EXPECT_EQ(result.precision, SomeResult().precision);
+  EXPECT_EQ(result.stop_reason, "time_limit");
 }
 
 TEST(JobJsonTest, EveryKindOfEventComesBack) {
-  const Failure failure = {.type = FailureType::kOutOfMemory, .message = "no room"};
+  const Failure failure = {.type = FailureType::kWorker, .message = "no room"};
   const EventBody bodies[] = {
       StateChanged{.state = State::kFailed, .reason = "why", .failure = failure},
       StateChanged{.state = State::kSucceeded, .result = SomeResult()},
@@ -56,6 +60,7 @@ TEST(JobJsonTest, EveryKindOfEventComesBack) {
       FeaturesReady{.images_computed = 1, .images_from_cache = 2, .seconds = 3},
       EpochDone{.epoch = 2, .epochs = 10, .train_loss = 0.25, .best = true},
       Message{"hello"},
+      MemoryReduced{.reason = "out of memory: no room", .divisor = 4},
       PrecisionChosen{
           {.precision = "bf16", .images = 9, .accuracy_f32 = 1, .accuracy_bf16 = 1.0 / 3, .agreement = 0.5}},
   };
@@ -86,7 +91,7 @@ TEST(JobJsonTest, DamagedTextIsDataLoss) {
     EXPECT_THAT(TrainSpecFromJson(text), StatusIs(absl::StatusCode::kDataLoss)) << text;
   }
   for (const char* text : {"{}", R"({"message":{"text":1}})", R"({"other":{}})", R"({"message":{},"x":{}})",
-                           R"({"state_changed":{"state":10}})", R"({"state_changed":{"state":0}})"}) {
+                           R"({"state_changed":{"state":12}})", R"({"state_changed":{"state":0}})"}) {
     EXPECT_THAT(EventBodyFromJson(text), StatusIs(absl::StatusCode::kDataLoss)) << text;
   }
 }

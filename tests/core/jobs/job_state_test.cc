@@ -8,19 +8,22 @@
 namespace graft::jobs {
 namespace {
 
-constexpr State kAll[] = {State::kQueued,     State::kPreparing,  State::kTraining,
-                          State::kEvaluating, State::kPublishing, State::kSucceeded,
-                          State::kFailed,     State::kCancelling, State::kCancelled};
+constexpr State kAll[] = {State::kQueued,     State::kPreparing, State::kTraining, State::kEvaluating,
+                          State::kPublishing, State::kSucceeded, State::kFailed,   State::kCancelling,
+                          State::kCancelled,  State::kPausing,   State::kPaused};
 
 TEST(JobStateTest, EveryPairIsLegalExactlyIfListed) {
   using enum State;
   const std::set<std::pair<State, State>> legal = {
-      {kQueued, kPreparing},     {kQueued, kFailed},         {kQueued, kCancelling}, {kQueued, kCancelled},
-      {kPreparing, kPreparing},  {kPreparing, kTraining},    {kPreparing, kFailed},  {kPreparing, kCancelling},
-      {kTraining, kPreparing},   {kTraining, kEvaluating},   {kTraining, kFailed},   {kTraining, kCancelling},
-      {kEvaluating, kPreparing}, {kEvaluating, kPublishing}, {kEvaluating, kFailed}, {kEvaluating, kCancelling},
-      {kPublishing, kPreparing}, {kPublishing, kSucceeded},  {kPublishing, kFailed}, {kPublishing, kCancelling},
-      {kCancelling, kCancelled}, {kCancelling, kFailed},
+      {kQueued, kPreparing},     {kQueued, kFailed},         {kQueued, kCancelling},  {kQueued, kCancelled},
+      {kPreparing, kPreparing},  {kPreparing, kTraining},    {kPreparing, kFailed},   {kPreparing, kCancelling},
+      {kTraining, kPreparing},   {kTraining, kEvaluating},   {kTraining, kFailed},    {kTraining, kCancelling},
+      {kEvaluating, kPreparing}, {kEvaluating, kPublishing}, {kEvaluating, kFailed},  {kEvaluating, kCancelling},
+      {kPublishing, kPreparing}, {kPublishing, kSucceeded},  {kPublishing, kFailed},  {kPublishing, kCancelling},
+      {kCancelling, kCancelled}, {kCancelling, kFailed},     {kQueued, kPausing},     {kQueued, kPaused},
+      {kPreparing, kPausing},    {kTraining, kPausing},      {kEvaluating, kPausing}, {kPublishing, kPausing},
+      {kPausing, kPaused},       {kPausing, kCancelling},    {kPausing, kFailed},     {kPaused, kQueued},
+      {kPaused, kCancelled},
   };
   for (State from : kAll) {
     for (State to : kAll) {

@@ -41,8 +41,10 @@ class JobStoreFixture : public ::testing::Test {
   }
 
   // Of a job for "cpu".
-  std::string MustSubmit() {
-    const absl::StatusOr<Job> job = jobs_->Submit(SpecFor("cpu"), SpecFor("cpu"), "");
+  std::string MustSubmit(const std::string& priority = "normal") {
+    TrainSpec spec = SpecFor("cpu");
+    spec.priority = priority;
+    const absl::StatusOr<Job> job = jobs_->Submit(spec, spec, "");
     EXPECT_OK(job);
     return job.ok() ? job->id : "";
   }

@@ -102,7 +102,8 @@ TEST_F(JobStoreTest, CountsByState) {
 
 TEST_F(JobStoreTest, UnknownJobIsNotFound) {
   for (const absl::Status& status :
-       {jobs_->Get("nope").status(), jobs_->RequestCancel("nope").status(), jobs_->Events("nope", 0, 1).status()}) {
+       {jobs_->Get("nope").status(), jobs_->RequestCancel("nope").status(), jobs_->RequestPause("nope").status(),
+        jobs_->RequestResume("nope").status(), jobs_->Events("nope", 0, 1).status()}) {
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("job 'nope'")));
   }
 }
@@ -117,6 +118,98 @@ TEST_F(JobStoreTest, CancelledQueuedJobNeverRuns) {
   ASSERT_OK_AND_ASSIGN(const Job again, jobs_->RequestCancel(id));
   EXPECT_EQ(again.last_sequence, job.last_sequence);
   EXPECT_THAT(StatesOf(id), ElementsAre(State::kQueued, State::kCancelled));
+}
+
+TEST_F(JobStoreTest, PausedQueuedJobDoesNotRunUntilResumedAndKeepsItsPlace) {
+  const std::string first = MustSubmit(), second = MustSubmit();
+  ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestPause(first));
+  EXPECT_EQ(job.state, State::kPaused);
+  EXPECT_EQ(job.end_time, absl::InfinitePast());
+  EXPECT_EQ(MustGet(second).queue_position, 1);
+  ASSERT_OK(jobs_->RequestPause(first));
+  now_ += absl::Hours(24);
+  ASSERT_OK(jobs_->ReleaseLeases("cpu"));
+  EXPECT_EQ(MustGet(first).state, State::kPaused);
+
+  ASSERT_OK_AND_ASSIGN(const Job resumed, jobs_->RequestResume(first));
+  EXPECT_EQ(resumed.state, State::kQueued);
+  EXPECT_EQ(resumed.queue_position, 1);
+  ASSERT_OK_AND_ASSIGN(const Job again, jobs_->RequestResume(first));
+  EXPECT_EQ(again.last_sequence, resumed.last_sequence);
+  EXPECT_EQ(MustClaim().job_id, first);
+  EXPECT_THAT(StatesOf(first), ElementsAre(State::kQueued, State::kPaused, State::kQueued));
+}
+
+TEST_F(JobStoreTest, PausedJobIsCancelledAtOnce) {
+  const std::string id = MustSubmit();
+  ASSERT_OK(jobs_->RequestPause(id));
+  ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestCancel(id));
+  EXPECT_EQ(job.state, State::kCancelled);
+  EXPECT_THAT(StatesOf(id), ElementsAre(State::kQueued, State::kPaused, State::kCancelled));
+  for (const absl::Status& status : {jobs_->RequestPause(id).status(), jobs_->RequestResume(id).status()}) {
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("has ended already (CANCELLED)")));
+  }
+}
+
+TEST_F(JobStoreTest, QueueIsOrderedByPriorityThenAge) {
+  const std::string low = MustSubmit("low"), first = MustSubmit(), second = MustSubmit();
+  const std::string high = MustSubmit("high"), old = MustSubmit("");  // from before there were priorities
+  const std::vector<std::string> order = {high, first, second, old, low};
+  ASSERT_OK_AND_ASSIGN(const std::vector<Job> unfinished, jobs_->Unfinished());
+  EXPECT_EQ(Ids(unfinished), order);
+  for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(MustGet(order[i]).queue_position, static_cast<int>(i) + 1);
+  for (const std::string& id : order) EXPECT_EQ(MustClaim().job_id, id);
+}
+
+TEST_F(JobStoreTest, BegunJobGoesOnBeforeOneOfHigherPriority) {
+  const std::string begun = MustSubmit("low");
+  ASSERT_OK(Move(MustClaim(), State::kPreparing));
+  const std::string high = MustSubmit("high");
+  ASSERT_OK(jobs_->ReleaseLeases("cpu"));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Job> unfinished, jobs_->Unfinished());
+  EXPECT_THAT(Ids(unfinished), ElementsAre(begun, high));
+  EXPECT_EQ(MustClaim().job_id, begun);
+  EXPECT_EQ(MustClaim().job_id, high);
+}
+
+TEST_F(JobStoreTest, UnfinishedAndSucceededJobsAreToldApart) {
+  const std::string failed = MustSubmit();
+  ASSERT_OK(Move(MustClaim(), State::kFailed));
+  const std::string succeeded = MustSubmit();
+  const Lease lease = MustClaim();
+  for (const State state : {State::kPreparing, State::kTraining, State::kEvaluating, State::kPublishing}) {
+    ASSERT_OK(Move(lease, state));
+  }
+  ASSERT_OK(jobs_->Append(lease, {StateChanged{.state = State::kSucceeded, .result = Result{}}}));
+  const std::string paused = MustSubmit();
+  ASSERT_OK(jobs_->RequestPause(paused));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Job> unfinished, jobs_->Unfinished());
+  EXPECT_THAT(Ids(unfinished), ElementsAre(paused));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Job> past, jobs_->LastSucceeded("cpu", 5));
+  EXPECT_THAT(Ids(past), ElementsAre(succeeded));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Job> elsewhere, jobs_->LastSucceeded("cuda:0", 5));
+  EXPECT_THAT(Ids(elsewhere), IsEmpty());
+}
+
+TEST_F(JobStoreTest, WorkIsTheTimeThatWorkersHadTheJobOverAllAttempts) {
+  const std::string id = MustSubmit();
+  now_ += absl::Minutes(5);  // waits
+  const Lease first = MustClaim();
+  now_ += absl::Seconds(5);
+  ASSERT_OK(jobs_->Heartbeat(first));
+  now_ += absl::Seconds(2);
+  ASSERT_OK(Move(first, State::kPreparing));
+  now_ += absl::Seconds(1);
+  ASSERT_OK(jobs_->RequestPause(id));
+  ASSERT_OK(Move(first, State::kPaused));
+  EXPECT_EQ(MustGet(id).worked, absl::Seconds(8));
+  now_ += absl::Minutes(5);
+  ASSERT_OK(jobs_->RequestResume(id));
+  const Lease second = MustClaim();
+  EXPECT_EQ(MustGet(id).worked, absl::Seconds(8));
+  now_ += absl::Seconds(3);
+  ASSERT_OK(jobs_->GiveBack(second));
+  EXPECT_EQ(MustGet(id).worked, absl::Seconds(11));
 }
 
 TEST_F(JobStoreTest, EventsAreReadAfterASequenceAndUpToALimit) {

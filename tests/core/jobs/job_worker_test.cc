@@ -10,6 +10,7 @@ namespace {
 
 using ::graft::testing::IsOkAndHolds;
 using ::graft::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -110,7 +111,7 @@ TEST_F(JobWorkerTest, HeartbeatKeepsTheLeaseAndItsEndLetsAnotherGoOn) {
   const Lease old = MustClaim();
   WalkTo(old, State::kTraining);
   now_ += absl::Seconds(29);
-  EXPECT_THAT(jobs_->Heartbeat(old), IsOkAndHolds(false));
+  EXPECT_THAT(jobs_->Heartbeat(old), IsOkAndHolds(Wish::kNone));
   now_ += absl::Seconds(29);
   EXPECT_THAT(jobs_->ClaimNext("cpu", "w2"), FindsNoJob());
   const absl::Time started = MustGet(id).start_time;
@@ -161,7 +162,7 @@ TEST_F(JobWorkerTest, CancelOfARunningJobIsARequestThatItsWorkerFinishes) {
   ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestCancel(id));
   EXPECT_EQ(job.state, State::kCancelling);
   ASSERT_OK(jobs_->RequestCancel(id));
-  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(true));
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(Wish::kCancel));
   EXPECT_OK(jobs_->Append(lease, {EpochDone{.epoch = 1, .epochs = 10}}));
   EXPECT_OK(Move(lease, State::kCancelled));
   EXPECT_THAT(StatesOf(id),
@@ -173,7 +174,7 @@ TEST_F(JobWorkerTest, ClaimedJobThatStillSaysQueuedIsCancelledByItsWorker) {
   const Lease lease = MustClaim();
   ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestCancel(id));
   EXPECT_EQ(job.state, State::kCancelling);
-  EXPECT_TRUE(IsCancelRequested(Move(lease, State::kPreparing)));
+  EXPECT_TRUE(IsStopRequested(Move(lease, State::kPreparing)));
   EXPECT_OK(Move(lease, State::kCancelled));
 }
 
@@ -186,7 +187,7 @@ TEST_F(JobWorkerTest, CancelThatCameFirstBeatsPublishingAndUndoesItsTransaction)
     transaction.sql() << "INSERT INTO models (name, last_number) VALUES ('half', 1)";
     return jobs_->Append(transaction, lease, {StateChanged{.state = State::kSucceeded, .result = Result{}}});
   });
-  EXPECT_TRUE(IsCancelRequested(status)) << status;
+  EXPECT_TRUE(IsStopRequested(status)) << status;
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition));
   ASSERT_OK(database_->Read("look", [](store::Transaction& transaction) {
     int count = -1;
@@ -219,6 +220,194 @@ TEST_F(JobWorkerTest, CancelOfARunningJobWithoutAWorkerEndsItAtOnce) {
   now_ += absl::Seconds(31);
   ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestCancel(id));
   EXPECT_EQ(job.state, State::kCancelled);
+}
+
+TEST_F(JobWorkerTest, PauseOfARunningJobIsARequestThatItsWorkerFinishes) {
+  const std::string id = MustSubmit(), next = MustSubmit();
+  const Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  ASSERT_OK(jobs_->Append(lease, {EpochDone{.epoch = 3, .epochs = 10, .seconds_left = 7}}));
+  ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestPause(id));
+  EXPECT_EQ(job.state, State::kPausing);
+  ASSERT_OK_AND_ASSIGN(const Job again, jobs_->RequestPause(id));
+  EXPECT_EQ(again.last_sequence, job.last_sequence);
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(Wish::kPause));
+  EXPECT_THAT(jobs_->WishFor(lease), IsOkAndHolds(Wish::kPause));
+  EXPECT_TRUE(IsStopRequested(Move(lease, State::kEvaluating)));
+  EXPECT_OK(jobs_->Append(lease, {EpochDone{.epoch = 4, .epochs = 10}}));
+  EXPECT_OK(Move(lease, State::kPaused));
+  EXPECT_EQ(MustGet(id).progress.epoch, 4);
+  EXPECT_EQ(MustGet(id).progress.seconds_left, 0);
+  EXPECT_THAT(jobs_->Append(lease, {Message{"late"}}), IsLostLease());
+
+  EXPECT_EQ(MustClaim().job_id, next);  // its device is free
+  EXPECT_THAT(jobs_->ClaimNext("cpu", "w"), FindsNoJob());
+  ASSERT_OK(jobs_->RequestResume(id));
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsLostLease());
+  const Lease resumed = MustClaim();
+  EXPECT_EQ(resumed.job_id, id);
+  EXPECT_EQ(resumed.attempt, 2);
+  WalkTo(resumed, State::kTraining);
+  EXPECT_EQ(MustGet(id).progress.epoch, 4);
+  EXPECT_THAT(StatesOf(id), ElementsAre(State::kQueued, State::kPreparing, State::kTraining, State::kPausing,
+                                        State::kPaused, State::kQueued, State::kPreparing, State::kTraining));
+}
+
+TEST_F(JobWorkerTest, ResumeWhilePausingQueuesTheJobOnceItHasPaused) {
+  const std::string id = MustSubmit();
+  const Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  ASSERT_OK(jobs_->RequestPause(id));
+  ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestResume(id));
+  EXPECT_EQ(job.state, State::kPausing);
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(Wish::kPause));
+  ASSERT_OK(Move(lease, State::kPaused));
+  EXPECT_EQ(MustGet(id).state, State::kQueued);
+  EXPECT_THAT(jobs_->Append(lease, {Message{"late"}}), IsLostLease());
+  const Lease second = MustClaim();
+  EXPECT_EQ(second.attempt, 2);
+
+  // The last word counts.
+  WalkTo(second, State::kPreparing);
+  ASSERT_OK(jobs_->RequestPause(id));
+  ASSERT_OK(jobs_->RequestResume(id));
+  ASSERT_OK(jobs_->RequestPause(id));
+  ASSERT_OK(Move(second, State::kPaused));
+  EXPECT_EQ(MustGet(id).state, State::kPaused);
+}
+
+TEST_F(JobWorkerTest, DeadWorkersPausingIsFinishedByReleaseOrClaim) {
+  const std::string first = MustSubmit(), second = MustSubmit();
+  const Lease of_first = MustClaim();
+  MustClaim();
+  ASSERT_OK(jobs_->RequestPause(first));
+  ASSERT_OK(jobs_->ReleaseLeases("cpu"));
+  EXPECT_EQ(MustGet(first).state, State::kPaused);
+  EXPECT_THAT(jobs_->Append(of_first, {Message{"late"}}), IsLostLease());
+
+  EXPECT_EQ(MustClaim().job_id, second);
+  ASSERT_OK(jobs_->RequestPause(second));
+  now_ += absl::Seconds(31);
+  EXPECT_THAT(jobs_->ClaimNext("cpu", "w"), FindsNoJob());
+  EXPECT_EQ(MustGet(second).state, State::kPaused);
+}
+
+TEST_F(JobWorkerTest, PauseOfARunningJobWithoutAWorkerPausesAtOnce) {
+  const std::string id = MustSubmit();
+  WalkTo(MustClaim(), State::kTraining);
+  now_ += absl::Seconds(31);
+  ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestPause(id));
+  EXPECT_EQ(job.state, State::kPaused);
+}
+
+TEST_F(JobWorkerTest, PausingJobCanBeCancelledButNotTheOtherWay) {
+  const std::string id = MustSubmit();
+  const Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  ASSERT_OK(jobs_->RequestPause(id));
+  ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestCancel(id));
+  EXPECT_EQ(job.state, State::kCancelling);
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(Wish::kCancel));
+  for (const absl::Status& status : {jobs_->RequestPause(id).status(), jobs_->RequestResume(id).status()}) {
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("being cancelled")));
+  }
+  EXPECT_TRUE(IsStopRequested(Move(lease, State::kPaused)));
+  EXPECT_OK(Move(lease, State::kCancelled));
+}
+
+TEST_F(JobWorkerTest, JobGivenBackIsClaimableAtOnceButNotByItsOldWorker) {
+  const std::string id = MustSubmit();
+  const Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  ASSERT_OK(jobs_->GiveBack(lease));
+  EXPECT_EQ(MustGet(id).state, State::kTraining);
+  EXPECT_THAT(jobs_->Append(lease, {Message{"late"}}), IsLostLease());
+  EXPECT_THAT(jobs_->GiveBack(lease), IsLostLease());
+  EXPECT_EQ(MustClaim().job_id, id);
+}
+
+TEST_F(JobWorkerTest, DeadWorkersJobIsTriedThreeTimesMoreAndThenFailsNamingTheLog) {
+  const std::string id = MustSubmit(), next = MustSubmit();
+  Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  ASSERT_OK(jobs_->Append(lease, {EpochDone{.epoch = 7, .epochs = 10}}));
+  for (int retry = 1; retry <= 3; ++retry) {
+    // Proven by its lock file, or gone without a trace.
+    if (retry == 2) {
+      now_ += absl::Minutes(1);
+    } else {
+      ASSERT_OK(jobs_->ReleaseLeases("cpu"));
+    }
+    lease = MustClaim();
+    EXPECT_EQ(lease.job_id, id);
+    EXPECT_EQ(MustGet(id).deaths, retry);
+  }
+  ASSERT_OK(jobs_->ReleaseLeases("cpu"));
+  ASSERT_OK(jobs_->ReleaseLeases("cpu"));  // by the server and by the next worker: one death all the same
+  EXPECT_EQ(MustClaim().job_id, next);
+  const Job job = MustGet(id);
+  EXPECT_EQ(job.state, State::kFailed);
+  ASSERT_TRUE(job.failure.has_value());
+  EXPECT_EQ(job.failure->type, FailureType::kWorker);
+  EXPECT_THAT(job.failure->message, AllOf(HasSubstr("died in 4 of 4 attempts"), HasSubstr("TRAINING, after epoch 7"),
+                                          HasSubstr("server's log"), HasSubstr(id)));
+}
+
+TEST_F(JobWorkerTest, AttemptsThatWereGivenBackStoppedOrPausedAreNoDeaths) {
+  const std::string id = MustSubmit();
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_OK(jobs_->GiveBack(MustClaim()));
+    MustClaim();
+    ASSERT_OK(jobs_->ReleaseLeases("cpu", WorkerEnd::kStopped));
+    const Lease lease = MustClaim();
+    ASSERT_OK(jobs_->RequestPause(id));
+    ASSERT_OK(Move(lease, State::kPaused));
+    ASSERT_OK(jobs_->RequestResume(id));
+    MustClaim();
+    ASSERT_OK(jobs_->RequestPause(id));
+    ASSERT_OK(jobs_->ReleaseLeases("cpu"));  // died when it was about to pause
+    ASSERT_OK(jobs_->RequestResume(id));
+  }
+  EXPECT_EQ(MustGet(id).deaths, 0);
+  EXPECT_EQ(MustGet(id).attempt, 16);
+}
+
+TEST_F(JobWorkerTest, KeepingTheBestNeedsAnEpochAndIsAWishOfARunningJob) {
+  const std::string id = MustSubmit();
+  const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no epoch"));
+  EXPECT_THAT(jobs_->RequestFinish(id), refused);
+  const Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  EXPECT_THAT(jobs_->RequestFinish(id), refused);
+  ASSERT_OK(jobs_->Append(lease, {EpochDone{.epoch = 1, .epochs = 10}}));
+  ASSERT_OK_AND_ASSIGN(const Job job, jobs_->RequestFinish(id));
+  EXPECT_EQ(job.state, State::kTraining);
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(Wish::kFinish));
+  ASSERT_OK_AND_ASSIGN(const Job again, jobs_->RequestFinish(id));
+  EXPECT_EQ(again.last_sequence, job.last_sequence);
+  EXPECT_OK(Move(lease, State::kEvaluating));
+  EXPECT_OK(Move(lease, State::kPublishing));
+  EXPECT_OK(jobs_->Append(lease, {StateChanged{.state = State::kSucceeded, .result = Result{}}}));
+  EXPECT_OK(jobs_->RequestFinish(id));  // a repeated call
+}
+
+TEST_F(JobWorkerTest, PausedJobIsQueuedForItsBestEpochToBePublished) {
+  const std::string id = MustSubmit();
+  Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  ASSERT_OK(jobs_->Append(lease, {EpochDone{.epoch = 1, .epochs = 10}}));
+  ASSERT_OK(jobs_->RequestPause(id));
+  ASSERT_OK(jobs_->RequestFinish(id));
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(Wish::kPause));
+  ASSERT_OK(Move(lease, State::kPaused));
+  EXPECT_EQ(MustGet(id).state, State::kQueued);
+  lease = MustClaim();
+  EXPECT_THAT(jobs_->WishFor(lease), IsOkAndHolds(Wish::kFinish));
+  ASSERT_OK(jobs_->RequestCancel(id));
+  EXPECT_THAT(jobs_->WishFor(lease), IsOkAndHolds(Wish::kCancel));
+  EXPECT_THAT(jobs_->RequestFinish(id), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("cancelled")));
+  ASSERT_OK(Move(lease, State::kCancelled));
+  EXPECT_THAT(jobs_->RequestFinish(id), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(JobWorkerTest, LongTextsAreCutBetweenCharacters) {

@@ -47,6 +47,7 @@ TEST(ResolveSpecTest, UnsetFieldsBecomeTheArticles) {
                              .device = "cpu",
                              .decode = "scaled",
                              .precision = "auto",
+                             .priority = "normal",
                              .epochs = 10,
                              .patience = 3,
                              .batch_size = 32,
@@ -65,6 +66,8 @@ TEST(ResolveSpecTest, SetFieldsStay) {
                          .alias = "production",
                          .decode = "full",
                          .precision = "f32",
+                         .priority = "high",
+                         .max_seconds = 0.5,
                          .epochs = 1000,
                          .patience = 1,
                          .batch_size = 1024,
@@ -91,6 +94,10 @@ TEST(ResolveSpecTest, RefusalNamesTheField) {
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.alias = "a/b"; }), "spec.alias");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.decode = "half"; }), "spec.decode");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.precision = "int8"; }), "spec.precision");
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.priority = "urgent"; }), "spec.priority");
+  for (double bad : {0.0, -1.0, 30 * 24 * 3600 + 1.0, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL}) {
+    EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.max_seconds = bad; }), "spec.max_duration") << bad;
+  }
   for (int bad : {0, -1, 1001}) {
     EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.epochs = bad; }), "spec.epochs");
     EXPECT_EQ(refused([bad](TrainSpec& spec) { spec.patience = bad; }), "spec.patience");

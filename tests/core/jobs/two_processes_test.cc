@@ -1,5 +1,7 @@
 // Two stores on one file, as server and worker are, and many threads on each.
+#include <algorithm>
 #include <atomic>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -59,6 +61,57 @@ TEST_F(TwoProcessesTest, EveryJobIsClaimedByExactlyOne) {
   });
   EXPECT_EQ(claimed.size(), static_cast<size_t>(kJobs));
   EXPECT_EQ(std::set<std::string>(claimed.begin(), claimed.end()).size(), static_cast<size_t>(kJobs));
+}
+
+// Users of two servers pause, resume and cancel what two workers run.
+TEST_F(TwoProcessesTest, JobsPausedAndResumedAtRandomAllEndOnceAndNoneIsHeldTwice) {
+  constexpr int kJobs = 6, kRequests = 60;
+  std::vector<std::string> ids;
+  for (int i = 0; i < kJobs; ++i) ids.push_back(MustSubmit());
+  std::atomic<int> users = 2;
+  OnThreads(4, [&](int thread) {
+    JobStore& jobs = StoreOf(thread / 2);
+    if (thread % 2 == 0) {
+      std::mt19937 random(static_cast<uint32_t>(thread));
+      for (int i = 0; i < kRequests; ++i) {
+        const std::string& id = ids[random() % ids.size()];
+        const absl::Status status = (random() % 3 == 0 ? jobs.RequestResume(id) : jobs.RequestPause(id)).status();
+        EXPECT_TRUE(status.ok() || absl::IsFailedPrecondition(status)) << status;
+      }
+      for (const std::string& id : ids) EXPECT_TRUE(jobs.RequestResume(id).ok() || IsTerminal(MustGet(id).state));
+      --users;
+      return;
+    }
+    while (true) {
+      const bool all_resumed = users == 0;
+      const absl::StatusOr<std::optional<Claim>> claim = jobs.ClaimNext("cpu", "w");
+      ASSERT_OK(claim);
+      if (!claim->has_value()) {
+        if (all_resumed) return;
+        continue;
+      }
+      const Lease lease = (*claim)->lease;
+      for (int step = 0; step < 3; ++step) {
+        ASSERT_OK_AND_ASSIGN(const Wish wish, jobs.WishFor(lease));
+        if (wish == Wish::kNone) {
+          EXPECT_OK(jobs.Append(lease, {Message{"step"}}));
+        }
+      }
+      const absl::Status ended = jobs.Append(lease, {StateChanged{.state = State::kPreparing}});
+      if (IsStopRequested(ended)) {
+        EXPECT_OK(jobs.Append(lease, {StateChanged{.state = State::kPaused}}));
+        continue;
+      }
+      EXPECT_OK(ended);
+      const absl::Status failed = jobs.Append(lease, {StateChanged{.state = State::kFailed}});
+      EXPECT_OK(failed);
+    }
+  });
+  for (const std::string& id : ids) {
+    const std::vector<State> states = StatesOf(id);
+    EXPECT_EQ(states.back(), State::kFailed);
+    EXPECT_EQ(std::count_if(states.begin(), states.end(), IsTerminal), 1);
+  }
 }
 
 TEST_F(TwoProcessesTest, SequencesStayDenseAndTheFeedSkipsNothingUnderHammering) {

@@ -175,6 +175,22 @@ TEST_F(HeadTrainerTest, LabelsOutsideTheClassesAndEmptySplitsAreRefused) {
   EXPECT_THAT(Train("a"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("validation split is empty")));
 }
 
+TEST_F(HeadTrainerTest, BestSoFarIsThatOfTheCheckpoint) {
+  const auto best_so_far = [this](const std::string& checkpoint) {
+    return BestHeadSoFar(train_, validation_, options_, folder_ / checkpoint);
+  };
+  EXPECT_THAT(best_so_far("a"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  TrainUntil("a", 3);
+  ASSERT_OK_AND_ASSIGN(const TrainedHead best, best_so_far("a"));
+  EXPECT_EQ(best.history.size(), 3u);
+  options_.learning_rate = 0.02;
+  EXPECT_THAT(best_so_far("a"), StatusIs(absl::StatusCode::kFailedPrecondition));  // another run's
+  options_.learning_rate = 0.01;
+  options_.epochs = best.best_epoch;
+  ASSERT_OK_AND_ASSIGN(const TrainedHead until_best, Train("b"));
+  EXPECT_EQ(SerializeHead(best.head), SerializeHead(until_best.head));
+}
+
 TEST_F(HeadTrainerTest, StopIsAskedEveryStep) {
   int asked = 0;
   const auto stop_at_step_6 = [&asked] { return ++asked == 6; };  // 4 steps an epoch

@@ -201,6 +201,194 @@ TEST_F(TrainWorkflowTest, CancelledJobStopsAtAStep) {
   EXPECT_THAT(site_.registry().Find({.name = "colours"}), StatusIs(absl::StatusCode::kNotFound));
 }
 
+TEST_F(TrainWorkflowTest, PausedAndResumedAtAnyEpochItEndsWithTheSameBytes) {
+  const jobs::Job undisturbed = RunToEnd(spec_);
+  for (const int pause_after : {1, 2, 4}) {
+    jobs::Claim claim = site_.SubmitAndClaim(spec_);
+    const std::string id = claim.lease.job_id;
+    const auto pause = [&] {
+      if (static_cast<int>(EventsOf<jobs::EpochDone>(id).size()) < pause_after) return false;
+      EXPECT_OK(site_.jobs().RequestPause(id));
+      return true;
+    };
+    ASSERT_OK(RunTrainJob(site_.resources(), claim, pause));
+    EXPECT_EQ(Get(id).state, State::kPaused);
+    EXPECT_EQ(Get(id).progress.epoch, pause_after);
+    EXPECT_TRUE(std::filesystem::exists(site_.jobs_root() + "/" + id));
+    DeleteCheckpointsOfEndedJobs(site_.resources());  // which this is not
+    ASSERT_OK(site_.jobs().RequestResume(id));
+    ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
+
+    const jobs::Job job = Get(id);
+    ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+    EXPECT_EQ(job.result->weights_sha256, undisturbed.result->weights_sha256) << "after epoch " << pause_after;
+    EXPECT_EQ(job.result->test_loss, undisturbed.result->test_loss);
+    const auto epochs = EventsOf<jobs::EpochDone>(id);
+    ASSERT_EQ(static_cast<int>(epochs.size()), job.result->epochs_run);
+    for (size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i].epoch, static_cast<int>(i) + 1);
+  }
+}
+
+TEST_F(TrainWorkflowTest, PausedWhileFeaturesAreComputedItGoesOnFromThoseItHas) {
+  site_.ImportPictures("many", 200);
+  const jobs::TrainSpec spec = TrainingSite::Spec("many");
+  const jobs::Claim claim = site_.SubmitAndClaim(spec);
+  const std::string id = claim.lease.job_id;
+  const auto pause = [&] {
+    if (site_.engine() == nullptr || site_.engine()->images() == 0) return false;
+    EXPECT_OK(site_.jobs().RequestPause(id));
+    return true;
+  };
+  ASSERT_OK(RunTrainJob(site_.resources(), claim, pause));
+  EXPECT_THAT(States(id), ElementsAre(State::kQueued, State::kPreparing, State::kPausing, State::kPaused));
+  ASSERT_OK(site_.jobs().RequestResume(id));
+  ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
+  const jobs::Job job = Get(id);
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  EXPECT_GT(job.result->images_from_cache, 0);
+  EXPECT_EQ(job.result->weights_sha256, RunToEnd(spec).result->weights_sha256);
+}
+
+TEST_F(TrainWorkflowTest, PauseThatComesWhilePublishingPublishesAfterTheResume) {
+  const jobs::Claim claim = site_.SubmitAndClaim(spec_);
+  const std::string id = claim.lease.job_id;
+  const auto pause_unseen = [&] {
+    if (Get(id).state == State::kEvaluating) EXPECT_OK(site_.jobs().RequestPause(id));
+    return false;
+  };
+  ASSERT_OK(RunTrainJob(site_.resources(), claim, pause_unseen));
+  EXPECT_EQ(Get(id).state, State::kPaused);
+  EXPECT_THAT(site_.registry().Find({.name = "colours"}), StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_OK(site_.jobs().RequestResume(id));
+  ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
+  EXPECT_EQ(Get(id).state, State::kSucceeded);
+  EXPECT_EQ(Get(id).result->model_version, "models/colours/versions/1");
+}
+
+TEST_F(TrainWorkflowTest, CheckpointsOfAJobCancelledWhilePausedAreDeleted) {
+  const jobs::Claim claim = site_.SubmitAndClaim(spec_);
+  const std::string id = claim.lease.job_id;
+  const auto pause = [&] {
+    if (EventsOf<jobs::EpochDone>(id).empty()) return false;
+    EXPECT_OK(site_.jobs().RequestPause(id));
+    return true;
+  };
+  ASSERT_OK(RunTrainJob(site_.resources(), claim, pause));
+  ASSERT_OK(site_.jobs().RequestCancel(id));
+  EXPECT_TRUE(std::filesystem::exists(site_.jobs_root() + "/" + id));
+  DeleteCheckpointsOfEndedJobs(site_.resources());
+  EXPECT_FALSE(std::filesystem::exists(site_.jobs_root() + "/" + id));
+}
+
+TEST_F(TrainWorkflowTest, ResultSaysWhyTrainingEnded) {
+  EXPECT_EQ(RunToEnd(spec_).result->stop_reason, "completed");
+  jobs::TrainSpec spec = spec_;
+  spec.epochs = 1000;
+  spec.patience = 1;
+  spec.learning_rate = 1;  // far too much: the loss soon rises
+  const jobs::Job job = RunToEnd(spec);
+  EXPECT_LT(job.result->epochs_run, 1000);
+  EXPECT_EQ(job.result->stop_reason, "early_stopped");
+}
+
+TEST_F(TrainWorkflowTest, TimeLimitPublishesTheBestEpochSoFar) {
+  RunToEnd(spec_);  // the features are there
+  jobs::TrainSpec spec = spec_;
+  spec.epochs = spec.patience = 1000;
+  spec.max_seconds = 1e-9;  // struck before it began: one epoch is done all the same
+  const jobs::Job job = RunToEnd(spec);
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  EXPECT_EQ(job.result->stop_reason, "time_limit");
+  EXPECT_EQ(job.result->epochs_run, 1);
+  EXPECT_EQ(EventsOf<jobs::EpochDone>(job.id).size(), 1u);
+  ASSERT_OK_AND_ASSIGN(const registry::ModelVersion version, site_.registry().Find({.name = "colours"}));
+  EXPECT_EQ(version.head_sha256, job.result->weights_sha256);
+}
+
+TEST_F(TrainWorkflowTest, TimeLimitThatStruckHoldsForALaterAttempt) {
+  jobs::TrainSpec spec = spec_;
+  RunToEnd(spec_);
+  spec.epochs = spec.patience = 1000;
+  spec.max_seconds = 1e-9;
+  const jobs::Claim first = site_.SubmitAndClaim(spec);
+  const std::string id = first.lease.job_id;
+  const auto stop_at_evaluating = [&] { return Get(id).state == State::kEvaluating; };
+  EXPECT_THAT(RunTrainJob(site_.resources(), first, stop_at_evaluating), StatusIs(absl::StatusCode::kCancelled));
+  ASSERT_OK(site_.jobs().GiveBack(first.lease));
+  ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
+  EXPECT_EQ(Get(id).result->stop_reason, "time_limit");
+  EXPECT_EQ(Get(id).result->epochs_run, 1);
+}
+
+TEST_F(TrainWorkflowTest, TimeLimitBeforeTheFeaturesIsAConfigFailureThatKeepsThem) {
+  site_.ImportPictures("many", 200);
+  jobs::TrainSpec spec = TrainingSite::Spec("many");
+  spec.max_seconds = 1e-9;
+  ExpectFailure(RunToEnd(spec), jobs::FailureType::kConfig, "max_duration");
+}
+
+TEST_F(TrainWorkflowTest, KeepingTheBestPublishesItAndSaysSo) {
+  jobs::TrainSpec spec = spec_;
+  spec.epochs = spec.patience = 1000;
+  const jobs::Claim claim = site_.SubmitAndClaim(spec);
+  const std::string id = claim.lease.job_id;
+  const auto finish = [&] {
+    if (EventsOf<jobs::EpochDone>(id).size() < 3) return false;
+    EXPECT_OK(site_.jobs().RequestFinish(id));
+    return true;
+  };
+  ASSERT_OK(RunTrainJob(site_.resources(), claim, Never, finish));
+  const jobs::Job job = Get(id);
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  EXPECT_EQ(job.result->stop_reason, "cancelled_keep_best");
+  EXPECT_EQ(job.result->epochs_run, 3);
+
+  spec.epochs = 3;
+  EXPECT_EQ(RunToEnd(spec).result->weights_sha256, job.result->weights_sha256);
+}
+
+TEST_F(TrainWorkflowTest, OutOfMemoryIsTriedAgainWithLessAndWithTheSameOutcome) {
+  site_.RunOutOfMemory(2);
+  const jobs::Job job = RunToEnd(spec_);
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  const auto reduced = EventsOf<jobs::MemoryReduced>(job.id);
+  ASSERT_EQ(reduced.size(), 2u);
+  EXPECT_EQ(reduced[0].divisor, 2);
+  EXPECT_EQ(reduced[1].divisor, 4);
+  EXPECT_THAT(reduced[0].reason, HasSubstr("told to fail"));
+  EXPECT_EQ(site_.engines_made(), 3);
+  EXPECT_EQ(job.attempt, 1);
+  EXPECT_EQ(RunToEnd(spec_).result->weights_sha256, job.result->weights_sha256);
+}
+
+TEST_F(TrainWorkflowTest, MemoryThatIsNeverEnoughIsAFailureOfItsOwnType) {
+  site_.RunOutOfMemory(100);
+  const jobs::Job job = RunToEnd(spec_);
+  ExpectFailure(job, jobs::FailureType::kOutOfMemory, "told to fail");
+  EXPECT_EQ(site_.engines_made(), 4);
+  EXPECT_EQ(EventsOf<jobs::MemoryReduced>(job.id).size(), 3u);
+}
+
+TEST_F(TrainWorkflowTest, LossThatIsNoNumberStopsTheJobAndItsLastGoodCheckpointIsKept) {
+  jobs::TrainSpec spec = spec_;
+  spec.epochs = spec.patience = 20;
+  // Far beyond what a spec may ask for. Some rate makes the loss overflow only after the first epoch.
+  jobs::Job job;
+  for (double rate = 1e33; job.progress.epoch == 0 && rate < 1e38; rate *= 1.5) {
+    spec.learning_rate = rate;
+    job = RunToEnd(spec);
+    if (job.state == State::kSucceeded) job.progress.epoch = 0;
+    const bool kept = std::filesystem::exists(site_.jobs_root() + "/" + job.id);
+    EXPECT_EQ(kept, job.progress.epoch > 0);
+  }
+  ASSERT_GT(job.progress.epoch, 0);
+  ExpectFailure(job, jobs::FailureType::kConfig, "not finite");
+  EXPECT_THAT(job.failure->message,
+              HasSubstr("after epoch " + std::to_string(job.progress.epoch) + " is kept in jobs/" + job.id));
+  DeleteCheckpointsOfEndedJobs(site_.resources());
+  EXPECT_TRUE(std::filesystem::exists(site_.jobs_root() + "/" + job.id));
+}
+
 TEST_F(TrainWorkflowTest, UnknownDataSetVersionIsADataFailure) {
   jobs::TrainSpec spec = spec_;
   spec.dataset = "datasets/colours/versions/9";

@@ -72,6 +72,21 @@ class SystemServiceTest : public ServerTest {
   }
 };
 
+TEST_F(SystemServiceTest, DeviceShowsItsJobAndItsQueue) {
+  EXPECT_EQ(Info().devices(0).running_job(), "");
+  ASSERT_OK_AND_ASSIGN(const v1::Job running, SubmitJob("a"));
+  ASSERT_OK(SubmitJob("b"));
+  ASSERT_OK_AND_ASSIGN(const v1::Job paused, SubmitJob("c"));
+  ASSERT_OK(job_store_->RequestPause(paused.name().substr(5)));
+  ASSERT_OK_AND_ASSIGN(const auto claim, job_store_->ClaimNext("cpu", "test"));
+  ASSERT_TRUE(claim.has_value());
+  ASSERT_OK(job_store_->Append(claim->lease, {jobs::StateChanged{.state = jobs::State::kPreparing}}));
+  const v1::DeviceInfo device = Info().devices(0);
+  EXPECT_EQ(device.running_job(), running.name());
+  EXPECT_EQ(device.queued_jobs(), 1);
+  EXPECT_FALSE(device.has_predicted_idle_time());  // nothing was measured yet
+}
+
 TEST_F(SystemServiceTest, ServerSaysWhatItIsAndHas) {
   v1::ServerInfo info = Info();
   EXPECT_EQ(info.version(), "0.0-test");

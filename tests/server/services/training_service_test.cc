@@ -34,6 +34,20 @@ class TrainingServiceTest : public ServerTest {
     const absl::Status status = Call(&Stub::CancelJob, *training_, request, &job);
     return status.ok() ? absl::StatusOr<v1::Job>(job) : status;
   }
+  absl::StatusOr<v1::Job> Pause(const std::string& name) {
+    v1::PauseJobRequest request;
+    request.set_name(name);
+    v1::Job job;
+    const absl::Status status = Call(&Stub::PauseJob, *training_, request, &job);
+    return status.ok() ? absl::StatusOr<v1::Job>(job) : status;
+  }
+  absl::StatusOr<v1::Job> Resume(const std::string& name) {
+    v1::ResumeJobRequest request;
+    request.set_name(name);
+    v1::Job job;
+    const absl::Status status = Call(&Stub::ResumeJob, *training_, request, &job);
+    return status.ok() ? absl::StatusOr<v1::Job>(job) : status;
+  }
   static v1::SubmitJobRequest Valid() {
     v1::SubmitJobRequest request;
     request.mutable_spec()->set_dataset("animals");
@@ -61,6 +75,10 @@ TEST_F(TrainingServiceTest, SubmittedJobHasTheResolvedSpec) {
   EXPECT_FALSE(job.has_start_time());
   EXPECT_EQ(job.last_sequence(), 1);
   EXPECT_EQ(job.queue_position(), 1);
+  EXPECT_EQ(job.spec().priority(), "normal");
+  EXPECT_FALSE(job.spec().has_max_duration());
+  EXPECT_EQ(job.waiting_reason(), "next on cpu");
+  EXPECT_FALSE(job.has_predicted_start_time() && job.has_predicted_end_time());  // nothing was measured yet
   ASSERT_OK_AND_ASSIGN(const v1::Job found, Get(job.name()));
   EXPECT_EQ(found.SerializeAsString(), job.SerializeAsString());
   EXPECT_OK(Get(job.name().substr(5)));
@@ -156,6 +174,85 @@ TEST_F(TrainingServiceTest, QueuedJobIsCancelledAtOnceAndTwiceIsFine) {
   EXPECT_OK(Cancel(job.name()));
 }
 
+TEST_F(TrainingServiceTest, QueuedJobIsPausedAndResumedAtOnceAndTwiceIsFine) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob());
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK_AND_ASSIGN(const v1::Job paused, Pause(job.name()));
+    EXPECT_EQ(paused.state(), v1::JOB_STATE_PAUSED);
+    EXPECT_FALSE(paused.has_end_time());
+  }
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK_AND_ASSIGN(const v1::Job resumed, Resume(job.name()));
+    EXPECT_EQ(resumed.state(), v1::JOB_STATE_QUEUED);
+  }
+  ASSERT_OK(Pause(job.name()));
+  ASSERT_OK_AND_ASSIGN(const v1::Job cancelled, Cancel(job.name()));
+  EXPECT_EQ(cancelled.state(), v1::JOB_STATE_CANCELLED);
+  EXPECT_THAT(Pause(job.name()), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(Resume(job.name()), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(TrainingServiceTest, PriorityDecidesThePlaceAndTheReasonForWaiting) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job normal, SubmitJob());
+  v1::SubmitJobRequest request = Valid();
+  request.mutable_spec()->set_priority("high");
+  request.mutable_spec()->mutable_max_duration()->set_nanos(500'000'000);
+  ASSERT_OK_AND_ASSIGN(const v1::Job high, Submit(request));
+  EXPECT_EQ(high.spec().max_duration().nanos(), 500'000'000);
+  EXPECT_EQ(high.queue_position(), 1);
+  ASSERT_OK_AND_ASSIGN(const v1::Job waiting, Get(normal.name()));
+  EXPECT_EQ(waiting.queue_position(), 2);
+  EXPECT_EQ(waiting.waiting_reason(), "1 job before it on cpu");
+  ASSERT_OK_AND_ASSIGN(const v1::Job paused, Pause(high.name()));
+  EXPECT_EQ(paused.waiting_reason(), "paused");
+  v1::ListJobsResponse list;
+  ASSERT_OK(Call(&Stub::ListJobs, *training_, {}, &list));
+  EXPECT_EQ(list.jobs(1).waiting_reason(), "next on cpu");
+
+  request = Valid();
+  request.mutable_spec()->set_priority("urgent");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.priority");
+  request = Valid();
+  request.mutable_spec()->mutable_max_duration()->set_seconds(-1);
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.max_duration");
+}
+
+TEST_F(TrainingServiceTest, EndsArePredictedFromJobsThatSucceeded) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job first, SubmitJob());
+  ASSERT_OK_AND_ASSIGN(const auto claim, job_store_->ClaimNext("cpu", "test"));
+  ASSERT_TRUE(claim.has_value());
+  for (const auto state :
+       {jobs::State::kPreparing, jobs::State::kTraining, jobs::State::kEvaluating, jobs::State::kPublishing}) {
+    ASSERT_OK(job_store_->Append(claim->lease, {jobs::StateChanged{.state = state}}));
+  }
+  const jobs::Result result{.epochs_run = 10,
+                            .images_from_cache = 16,
+                            .phase_seconds = {{"prepare", 1}, {"train", 2}, {"evaluate", 3}, {"publish", 4}}};
+  ASSERT_OK(job_store_->Append(claim->lease, {jobs::StateChanged{.state = jobs::State::kSucceeded, .result = result}}));
+  ASSERT_OK_AND_ASSIGN(const v1::Job ended, Get(first.name()));
+  EXPECT_FALSE(ended.has_predicted_end_time());
+  ASSERT_OK_AND_ASSIGN(const v1::Job second, SubmitJob());
+  ASSERT_TRUE(second.has_predicted_start_time());
+  ASSERT_TRUE(second.has_predicted_end_time());
+  EXPECT_EQ(second.predicted_end_time().seconds() - second.predicted_start_time().seconds(), 10);
+}
+
+TEST_F(TrainingServiceTest, KeepingTheBestNeedsAnEpoch) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob());
+  v1::CancelJobRequest request;
+  request.set_name(job.name());
+  request.set_keep_best(true);
+  v1::Job answer;
+  EXPECT_THAT(Call(&Stub::CancelJob, *training_, request, &answer),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no epoch")));
+  ASSERT_OK_AND_ASSIGN(const auto claim, job_store_->ClaimNext("cpu", "test"));
+  ASSERT_TRUE(claim.has_value());
+  ASSERT_OK(job_store_->Append(claim->lease, {jobs::EpochDone{.epoch = 1, .epochs = 10}}));
+  ASSERT_OK(Call(&Stub::CancelJob, *training_, request, &answer));
+  EXPECT_EQ(answer.state(), v1::JOB_STATE_QUEUED);  // not cancelled
+  EXPECT_OK(Call(&Stub::CancelJob, *training_, request, &answer));
+}
+
 TEST_F(TrainingServiceTest, FinishedJobCannotBeCancelled) {
   ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob());
   ASSERT_OK_AND_ASSIGN(const auto claim, job_store_->ClaimNext("cpu", "test"));
@@ -180,6 +277,10 @@ TEST_F(TrainingServiceTest, UnknownAndMalformedNames) {
   EXPECT_EQ(FieldOf(Get("").status()), "name");
   EXPECT_EQ(FieldOf(Get("jobs/../x").status()), "name");
   EXPECT_THAT(Cancel("jobs/nosuchjob"), StatusIs(kNotFound));
+  EXPECT_THAT(Pause("jobs/nosuchjob"), StatusIs(kNotFound));
+  EXPECT_THAT(Resume("jobs/nosuchjob"), StatusIs(kNotFound));
+  EXPECT_EQ(FieldOf(Pause("").status()), "name");
+  EXPECT_EQ(FieldOf(Resume("").status()), "name");
 }
 
 }  // namespace

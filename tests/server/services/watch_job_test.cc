@@ -95,6 +95,24 @@ TEST_F(WatchJobTest, FollowsWhatIsCommittedLater) {
   EXPECT_OK(watch.Finish());
 }
 
+TEST_F(WatchJobTest, GoesOnThroughAPause) {
+  Watch watch = Open(0);
+  ASSERT_OK(job_store_->RequestPause(name_.substr(5)));
+  ASSERT_OK(job_store_->Append(lease_, {jobs::StateChanged{.state = jobs::State::kPaused}}));
+  last_ += 2;
+  Watch opened_while_paused = Open(last_);
+  for (int i = 1; i <= last_; ++i) EXPECT_EQ(watch.Next(), i);
+  ASSERT_OK(job_store_->RequestResume(name_.substr(5)));
+  ASSERT_OK_AND_ASSIGN(const auto claim, job_store_->ClaimNext("cpu", "test"));
+  ASSERT_TRUE(claim.has_value());
+  lease_ = claim->lease;
+  ++last_;
+  Fail();
+  EXPECT_THAT(watch.Rest(), ElementsAre(last_ - 1, last_));
+  EXPECT_THAT(opened_while_paused.Rest(), ElementsAre(last_ - 1, last_));
+  EXPECT_OK(watch.Finish());
+}
+
 TEST_F(WatchJobTest, ResumesAfterASequence) {
   Append(10);
   Fail();

@@ -31,11 +31,12 @@ class WorkerSupervisorTest : public ::testing::Test {
     options.data_dir = folder_.path();
     options.devices = {"cpu"};
     options.first_backoff = absl::Milliseconds(1);
-    options.release_leases = [this](absl::string_view device) {
+    options.release_leases = [this](absl::string_view device, bool stopped) {
       absl::MutexLock lock(&mutex_);
       EXPECT_EQ(device, "cpu");
       EXPECT_FALSE(FileLock::IsHeld(LockPath())) << "the lease of a living worker";
       ++releases_;
+      stopped_ |= stopped;
       return absl::OkStatus();
     };
     return WorkerSupervisor::Start(std::move(options));
@@ -64,6 +65,7 @@ class WorkerSupervisorTest : public ::testing::Test {
   testing::TemporaryFolder folder_;
   absl::Mutex mutex_;
   int releases_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;  // some release was of a worker that was asked to end
 };
 
 TEST_F(WorkerSupervisorTest, KilledWorkerIsReplacedAndItsLeasesReleased) {
@@ -78,6 +80,7 @@ TEST_F(WorkerSupervisorTest, KilledWorkerIsReplacedAndItsLeasesReleased) {
   EXPECT_EQ(supervisor->StateOf("cuda:0"), WorkerState::kRestarting);
   absl::MutexLock lock(&mutex_);
   EXPECT_EQ(releases_, 2);
+  EXPECT_FALSE(stopped_);
 }
 
 TEST_F(WorkerSupervisorTest, WorkersEndWithTheSupervisor) {
@@ -87,6 +90,8 @@ TEST_F(WorkerSupervisorTest, WorkersEndWithTheSupervisor) {
   supervisor.reset();
   EXPECT_FALSE(FileLock::IsHeld(LockPath()));
   EXPECT_EQ(kill(*worker, 0), -1) << "still there";
+  absl::MutexLock lock(&mutex_);
+  EXPECT_TRUE(stopped_);
 }
 
 TEST_F(WorkerSupervisorTest, CrashingWorkerIsTriedAgainUntilItLives) {

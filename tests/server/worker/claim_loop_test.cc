@@ -3,6 +3,7 @@
 #include <memory>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "core/base/thread_pool.h"
 #include "core/jobs/change_feed.h"
 #include "tests/testing/training_site.h"
@@ -13,7 +14,7 @@ namespace {
 using ::graft::testing::TrainingSite;
 using jobs::State;
 
-// Told when a job has ended.
+// Told when so many jobs have ended.
 class EndOfJobs {
  public:
   explicit EndOfJobs(TrainingSite& site, int jobs)
@@ -62,6 +63,43 @@ TEST(ClaimLoopTest, RunsTheJobsOfItsDeviceOneAfterTheOtherUntilStopped) {
   EXPECT_EQ(second_job.state, State::kSucceeded);
   EXPECT_GE(second_job.start_time, first_job.end_time);
   EXPECT_EQ(other_job.state, State::kQueued);
+}
+
+TEST(ClaimLoopTest, PausedJobFreesItsDeviceAndAStoppedLoopGivesItsJobBack) {
+  TrainingSite site;
+  site.Open();
+  site.PutWeights();
+  site.ImportPictures("colours", 6);
+  EndOfJobs end(site, 1);
+  const workflow::Resources resources = site.resources();
+  jobs::TrainSpec endless = TrainingSite::Spec("colours");
+  endless.epochs = endless.patience = 1000;
+  const auto long_job = site.jobs().Submit(endless, endless, "");
+  ASSERT_OK(long_job);
+  const auto long_job_is = [&](State state) {
+    const auto job = site.jobs().Get(long_job->id);
+    return job.ok() && job->state == state;
+  };
+  const auto wait_until_long_job_is = [&](State state) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (!long_job_is(state) && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
+    ASSERT_TRUE(long_job_is(state)) << jobs::NameOf(state);
+  };
+  absl::Notification stop;
+  std::thread loop = NamedThread("loop", [&] { ClaimLoop(resources, "cpu", "test", &stop).Run(); });
+  wait_until_long_job_is(State::kTraining);
+  EXPECT_OK(site.jobs().RequestPause(long_job->id));
+  const auto short_job = site.jobs().Submit(TrainingSite::Spec("colours"), TrainingSite::Spec("colours"), "");
+  EXPECT_OK(short_job);
+  EXPECT_TRUE(end.WaitFor(absl::Seconds(60)));
+  EXPECT_TRUE(long_job_is(State::kPaused));
+
+  EXPECT_OK(site.jobs().RequestResume(long_job->id));
+  wait_until_long_job_is(State::kTraining);
+  stop.Notify();
+  loop.join();
+  EXPECT_TRUE(long_job_is(State::kTraining));
+  EXPECT_EQ(site.Claim("cpu").job.id, long_job->id);  // at once, without the lease's end
 }
 
 }  // namespace

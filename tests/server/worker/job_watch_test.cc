@@ -32,6 +32,24 @@ TEST_F(JobWatchTest, SeesThatCancellingWasRequested) {
   EXPECT_TRUE(StopsWithin(watch, kPatience));
 }
 
+TEST_F(JobWatchTest, SeesThatPausingWasRequested) {
+  const jobs::Claim claim = site_.SubmitAndClaim(TrainingSite::Spec("colours"));
+  const JobWatch watch(&site_.jobs(), claim.lease, kLookOften);
+  ASSERT_OK(site_.jobs().RequestPause(claim.lease.job_id));
+  EXPECT_TRUE(StopsWithin(watch, kPatience));
+}
+
+TEST_F(JobWatchTest, SeesThatTheBestIsToBeKeptWithoutStopping) {
+  const jobs::Claim claim = site_.SubmitAndClaim(TrainingSite::Spec("colours"));
+  const JobWatch watch(&site_.jobs(), claim.lease, kLookOften);
+  ASSERT_OK(site_.jobs().Append(claim.lease, {jobs::EpochDone{.epoch = 1, .epochs = 5}}));
+  ASSERT_OK(site_.jobs().RequestFinish(claim.lease.job_id));
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (!watch.must_finish() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_TRUE(watch.must_finish());
+  EXPECT_FALSE(watch.must_stop());
+}
+
 TEST_F(JobWatchTest, SeesThatAnotherAttemptHasTheJob) {
   const jobs::Claim claim = site_.SubmitAndClaim(TrainingSite::Spec("colours"));
   const JobWatch watch(&site_.jobs(), claim.lease, kLookOften);
