@@ -213,6 +213,10 @@ absl::Status GraftClient::DeleteModelVersion(const v1::DeleteModelVersionRequest
   return repeated && absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
+absl::StatusOr<v1::ListSuspectsResponse> GraftClient::ListSuspects(const v1::ListSuspectsRequest& request) {
+  return Call(*models_, &v1::ModelService::Stub::ListSuspects, request);
+}
+
 absl::StatusOr<v1::CompareModelVersionsResponse> GraftClient::CompareModelVersions(
     const v1::CompareModelVersionsRequest& request) {
   return Call(*models_, &v1::ModelService::Stub::CompareModelVersions, request);

@@ -76,6 +76,7 @@ class GraftClient {
   absl::StatusOr<v1::ListAliasHistoryResponse> ListAliasHistory(const std::string& model, const std::string& alias);
   // Also OK when an earlier attempt of this call deleted it before its connection broke.
   absl::Status DeleteModelVersion(const v1::DeleteModelVersionRequest& request);
+  absl::StatusOr<v1::ListSuspectsResponse> ListSuspects(const v1::ListSuspectsRequest& request);
   absl::StatusOr<v1::CompareModelVersionsResponse> CompareModelVersions(const v1::CompareModelVersionsRequest& request);
 
   absl::StatusOr<v1::ClassifyResponse> Classify(const v1::ClassifyRequest& request);

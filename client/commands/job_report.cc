@@ -22,34 +22,113 @@ using terminal::FormatMetric;
 using terminal::Printable;
 using terminal::Table;
 
+// What an optional metric shows where it is not set.
+std::string MetricOr(bool present, double value) {
+  return present ? FormatMetric(value) : "-";
+}
+
+// "0.9700 (95%: 0.9421 to 0.9894)"
+std::string WithInterval(double value, bool present, const v1::Interval& interval) {
+  if (!present) return FormatMetric(value);
+  return absl::StrCat(FormatMetric(value), " (95%: ", FormatMetric(interval.low()), " to ",
+                      FormatMetric(interval.high()), ")");
+}
+
+void AddAverage(const std::string& name, const v1::AverageMetrics& average, Table& table) {
+  table.AddRow({name, FormatMetric(average.precision()), FormatMetric(average.recall()), FormatMetric(average.f1()),
+                MetricOr(average.has_roc_auc(), average.roc_auc())});
+}
+
+// Those of a long list that need attention, and how many are left out.
+std::vector<const v1::ClassMetrics*> ShownClasses(const v1::JobResult& result) {
+  constexpr size_t kMostClasses = 50, kWorstClasses = 20;
+  std::vector<const v1::ClassMetrics*> classes;
+  for (const auto& metrics : result.classes()) classes.push_back(&metrics);
+  if (classes.size() <= kMostClasses) return classes;
+  std::stable_sort(classes.begin(), classes.end(), [](const auto* a, const auto* b) { return a->f1() < b->f1(); });
+  classes.resize(kWorstClasses);
+  return classes;
+}
+
 std::string RenderClasses(const v1::JobResult& result) {
-  Table table({{"CLASS"}, {"PRECISION", Align::kRight}, {"RECALL", Align::kRight}, {"TEST IMAGES", Align::kRight}});
-  for (const auto& metrics : result.classes()) {
-    table.AddRow({metrics.label(), FormatMetric(metrics.precision()), FormatMetric(metrics.recall()),
-                  absl::StrCat(metrics.images())});
+  Table table({{"CLASS"},
+               {"PRECISION", Align::kRight},
+               {"RECALL", Align::kRight},
+               {"F1", Align::kRight},
+               {"ROC-AUC", Align::kRight},
+               {"TEST IMAGES", Align::kRight}});
+  const auto shown = ShownClasses(result);
+  for (const v1::ClassMetrics* metrics : shown) {
+    table.AddRow({metrics->label(), FormatMetric(metrics->precision()), FormatMetric(metrics->recall()),
+                  MetricOr(metrics->has_f1(), metrics->f1()), MetricOr(metrics->has_roc_auc(), metrics->roc_auc()),
+                  absl::StrCat(metrics->images())});
   }
-  return table.Render("  ");
+  if (result.has_macro()) AddAverage("(macro average)", result.macro(), table);
+  if (result.has_weighted()) AddAverage("(weighted average)", result.weighted(), table);
+  const int left_out = result.classes_size() - static_cast<int>(shown.size());
+  const std::string note =
+      left_out == 0 ? "" : absl::StrCat("  (the classes of lowest F1; ", left_out, " more with -o json)\n");
+  return absl::StrCat(table.Render("  "), note);
+}
+
+bool IsWithin(const v1::ConfusionMatrix::Cell& cell, int classes) {
+  return std::min(cell.actual(), cell.predicted()) >= 0 && std::max(cell.actual(), cell.predicted()) < classes;
+}
+
+// The pairs that were mistaken most often, for more classes than a matrix has room for.
+std::string RenderConfusedPairs(const v1::ConfusionMatrix& matrix) {
+  constexpr size_t kMostPairs = 10;
+  std::vector<const v1::ConfusionMatrix::Cell*> pairs;
+  for (const auto& cell : matrix.cells()) {
+    if (IsWithin(cell, matrix.labels_size()) && cell.actual() != cell.predicted()) pairs.push_back(&cell);
+  }
+  std::stable_sort(pairs.begin(), pairs.end(), [](const auto* a, const auto* b) { return a->images() > b->images(); });
+  if (pairs.size() > kMostPairs) pairs.resize(kMostPairs);
+  if (pairs.empty()) return "";
+  Table table({{"MOST CONFUSED: ACTUAL"}, {"PREDICTED"}, {"TEST IMAGES", Align::kRight}});
+  for (const auto* cell : pairs) {
+    table.AddRow({matrix.labels(cell->actual()), matrix.labels(cell->predicted()), absl::StrCat(cell->images())});
+  }
+  return absl::StrCat("\n", table.Render("  "));
 }
 
 std::string RenderConfusion(const v1::ConfusionMatrix& matrix) {
   const int classes = matrix.labels_size();
   constexpr int kMostClasses = 20;  // a wider table helps nobody; `-o json` has it all
-  if (classes == 0 || classes > kMostClasses || matrix.counts_size() != classes * classes) return "";
+  if (classes > kMostClasses) return RenderConfusedPairs(matrix);
+  if (classes == 0) return "";
   std::vector<Table::Column> columns = {{"ACTUAL \\ PREDICTED"}};
-  for (const auto& label : matrix.labels()) columns.push_back({Printable(label), Align::kRight});
-  Table table(std::move(columns));
-  for (int actual = 0; actual < classes; ++actual) {
-    std::vector<std::string> row = {matrix.labels(actual)};
-    for (int predicted = 0; predicted < classes; ++predicted) {
-      row.push_back(absl::StrCat(matrix.counts(actual * classes + predicted)));
-    }
-    table.AddRow(std::move(row));
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& label : matrix.labels()) {
+    columns.push_back({Printable(label), Align::kRight});
+    rows.emplace_back(classes + 1, "0").front() = label;
   }
+  for (const auto& cell : matrix.cells()) {
+    if (IsWithin(cell, classes)) rows[cell.actual()][cell.predicted() + 1] = absl::StrCat(cell.images());
+  }
+  Table table(std::move(columns));
+  for (std::vector<std::string>& row : rows) table.AddRow(std::move(row));
   return absl::StrCat("\n", table.Render("  "));
 }
 
 std::string RenderStopReason(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(", ", absl::StrReplaceAll(Printable(reason), {{"_", " "}}));
+}
+
+// "  macro F1 0.9500 (...), ..." and what temperature scaling does; empty for results older than that.
+std::string RenderQuality(const v1::JobResult& result) {
+  std::string text;
+  if (result.has_macro()) {
+    absl::StrAppend(&text, "  macro F1 ",
+                    WithInterval(result.macro().f1(), result.has_intervals(), result.intervals().macro_f1()), "\n");
+  }
+  if (result.has_calibration()) {
+    const v1::Calibration& calibration = result.calibration();
+    absl::StrAppend(&text, "  calibration error ", FormatMetric(calibration.error_before()), ", with temperature ",
+                    FormatMetric(calibration.temperature()), " ", FormatMetric(calibration.error_after()),
+                    " (test loss ", FormatMetric(calibration.test_loss()), ")\n");
+  }
+  return text;
 }
 
 std::string RenderPhases(const v1::JobResult& result) {
@@ -103,12 +182,14 @@ std::string RenderPrecision(const v1::PrecisionReport& report) {
 
 std::string RenderResult(const v1::JobResult& result, const terminal::Console& console) {
   const std::string version = ShortName(result.model_version());
+  const v1::Intervals& intervals = result.intervals();
   return absl::StrCat(
-      console.Bold(absl::StrCat("test accuracy ", FormatMetric(result.test_accuracy()), ", test loss ",
-                                FormatMetric(result.test_loss()))),
+      console.Bold(absl::StrCat(
+          "test accuracy ", WithInterval(result.test_accuracy(), result.has_intervals(), intervals.test_accuracy()),
+          ", test loss ", WithInterval(result.test_loss(), result.has_intervals(), intervals.test_loss()))),
       "\n  best epoch ", result.best_epoch(), " of ", result.epochs_run(), " run (validation accuracy ",
       FormatMetric(result.validation_accuracy()), ", loss ", FormatMetric(result.validation_loss()), ")",
-      RenderStopReason(result.stop_reason()), "\n\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()),
+      RenderStopReason(result.stop_reason()), "\n", RenderQuality(result), "\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()),
       RenderPhases(result), "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
       " from cache\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
       terminal::FormatCount(result.trainable_parameters()), " trained)\n",

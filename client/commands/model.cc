@@ -33,18 +33,59 @@ std::string RenderList(const v1::ListModelsResponse& response) {
 }
 
 std::string RenderVersion(const v1::ModelVersion& version, const terminal::Console& console) {
-  std::string text = absl::StrCat(
-      console.Bold(ShortName(version.name())), "\n  aliases: ", absl::StrJoin(version.aliases(), ", "),
-      "\n  created: ", terminal::FormatTime(ToTime(version.create_time())),
-      "\n  data set: ", ShortName(version.dataset_version()), "\n  job: ", ShortName(version.job()),
-      "\n  size: ", terminal::FormatBytes(version.size_bytes()),
-      ", beside the shared backbone\n  head: ", version.weights_sha256(),
-      "\n  backbone weights: ", version.backbone_sha256(), "\n  served in: ", version.precision(),
-      "\n  split: ", version.split_hash(), "\n  labels: ", terminal::Printable(absl::StrJoin(version.labels(), ", ")),
-      "\n\nspec\n", RenderSpec(version.spec()), "\n");
+  std::string text =
+      absl::StrCat(console.Bold(ShortName(version.name())), "\n  aliases: ", absl::StrJoin(version.aliases(), ", "),
+                   "\n  created: ", terminal::FormatTime(ToTime(version.create_time())),
+                   "\n  data set: ", ShortName(version.dataset_version()), "\n  job: ", ShortName(version.job()),
+                   "\n  size: ", terminal::FormatBytes(version.size_bytes()),
+                   ", beside the shared backbone\n  head: ", version.weights_sha256(),
+                   "\n  backbone weights: ", version.backbone_sha256(), "\n  served in: ", version.precision(),
+                   ", at temperature ", FormatMetric(version.temperature()), "\n  split: ", version.split_hash(),
+                   "\n  labels: ", terminal::Printable(absl::StrJoin(version.labels(), ", ")), "\n\nspec\n",
+                   RenderSpec(version.spec()), "\n");
   v1::JobResult metrics = version.metrics();
   metrics.set_model_version(version.name());
   return text + RenderResult(metrics, console);
+}
+
+std::string RenderSuspects(const std::string& title, const google::protobuf::RepeatedPtrField<v1::Suspect>& suspects) {
+  terminal::Table table({{title},
+                         {"LABEL"},
+                         {"PROBABILITY", Align::kRight},
+                         {"PREDICTED"},
+                         {"PROBABILITY", Align::kRight},
+                         {"LOSS", Align::kRight}});
+  for (const v1::Suspect& suspect : suspects) {
+    table.AddRow({suspect.path(), suspect.label(), FormatMetric(suspect.label_probability()), suspect.predicted(),
+                  FormatMetric(suspect.probability()), FormatMetric(suspect.loss())});
+  }
+  return table.Render();
+}
+
+std::string RenderSuspects(const v1::ListSuspectsResponse& response) {
+  const std::string text =
+      absl::StrCat("training photos of ", ShortName(response.dataset_version()), " that ",
+                   ShortName(response.model_version()), " does not believe; check their labels\n\n");
+  if (response.disagreements().empty()) {
+    return absl::StrCat(text, "its prediction is the label of all of them\n\n",
+                        RenderSuspects("HIGHEST LOSS", response.highest_loss()));
+  }
+  return absl::StrCat(text, RenderSuspects("MOST CONFIDENT DISAGREEMENTS", response.disagreements()), "\n",
+                      RenderSuspects("HIGHEST LOSS", response.highest_loss()));
+}
+
+absl::StatusOr<std::string> ShowSuspects(const std::string& name, Session& session) {
+  v1::ListSuspectsRequest request;
+  request.set_name(name);
+  ASSIGN_OR_RETURN(const v1::ListSuspectsResponse response, session.client.ListSuspects(request));
+  return session.json ? ToJson(response) : RenderSuspects(response);
+}
+
+absl::StatusOr<std::string> ShowVersion(const std::string& name, Session& session) {
+  v1::GetModelVersionRequest request;
+  request.set_name(name);
+  ASSIGN_OR_RETURN(const v1::ModelVersion version, session.client.GetModelVersion(request));
+  return session.json ? ToJson(version) : RenderVersion(version, session.console);
 }
 
 void AddList(CLI::App& model, Command& chosen) {
@@ -62,12 +103,14 @@ void AddShow(CLI::App& model, Command& chosen) {
   CLI::App* show = model.add_subcommand("show", "Show one version: where it comes from and how good it is");
   const auto name = std::make_shared<std::string>();
   show->add_option("MODEL", *name, "animals (latest), animals:3 or animals@production")->required();
-  show->callback([&chosen, name] {
-    chosen = [name](Session& session) -> absl::StatusOr<ExitCode> {
-      v1::GetModelVersionRequest request;
-      request.set_name(*name);
-      ASSIGN_OR_RETURN(const v1::ModelVersion version, session.client.GetModelVersion(request));
-      session.console.Answer(session.json ? ToJson(version) : RenderVersion(version, session.console));
+  const auto suspects = std::make_shared<bool>(false);
+  show->add_flag("--suspects", *suspects,
+                 "Instead: the training photos of highest loss, and where it is surest that the label is wrong");
+  show->footer("Example: graft model show animals:3 --suspects");
+  show->callback([&chosen, name, suspects] {
+    chosen = [name, suspects](Session& session) -> absl::StatusOr<ExitCode> {
+      ASSIGN_OR_RETURN(const std::string text, *suspects ? ShowSuspects(*name, session) : ShowVersion(*name, session));
+      session.console.Answer(text);
       return ExitCode::kSuccess;
     };
   });

@@ -239,4 +239,15 @@ std::string HashOfSplit(const std::vector<Example>& examples, const std::vector<
   return sha.HexDigest();
 }
 
+std::string HashOfTestSplit(const std::vector<Example>& examples, const std::vector<std::string>& labels,
+                            const SplitIndices& split) {
+  Sha256 sha;
+  for (const int index : split.test) {
+    const Example& example = examples[index];
+    const absl::string_view nul("\0", 1);
+    sha.Update(absl::StrCat(example.path, nul, example.sha256, nul, labels[example.label], "\n"));
+  }
+  return sha.HexDigest();
+}
+
 }  // namespace graft::dataset

@@ -56,4 +56,9 @@ absl::StatusOr<std::vector<Split>> AssignSplits(const std::vector<Example>& exam
 // SHA-256 over (path, image digest, part) of every example.
 std::string HashOfSplit(const std::vector<Example>& examples, const std::vector<Split>& assignment);
 
+// SHA-256 over (path, image digest, label) of the test photos: equal hash, equal test, also between versions of a data
+// set. `labels` are the names.
+std::string HashOfTestSplit(const std::vector<Example>& examples, const std::vector<std::string>& labels,
+                            const SplitIndices& split);
+
 }  // namespace graft::dataset

@@ -57,20 +57,25 @@ absl::StatusOr<std::shared_ptr<const LoadedHead>> ReadHead(const registry::Model
                       .resize = manifest.preprocess.resize,
                       .decode = manifest.preprocess.decode};
   head->precision = manifest.precision == "bf16" ? engine::Precision::kBf16 : engine::Precision::kF32;
+  head->temperature = static_cast<float>(manifest.temperature);
   head->labels = std::move(manifest.labels);
   RETURN_IF_ERROR(ReadTensors(version, *head));
   return head;
 }
 
-std::vector<float> Probabilities(const LoadedHead& head, absl::Span<const float> features) {
+std::vector<float> Logits(const LoadedHead& head, absl::Span<const float> features) {
   std::vector<float> values = head.bias;
   const float* row = head.kernel.data();
   for (const float feature : features) {
     for (float& value : values) value += feature * *row++;
   }
+  return values;
+}
+
+std::vector<float> SoftmaxAt(float temperature, std::vector<float> values) {
   const float largest = *std::max_element(values.begin(), values.end());
   float sum = 0;
-  for (float& value : values) sum += value = std::exp(value - largest);
+  for (float& value : values) sum += value = std::exp((value - largest) / temperature);
   for (float& value : values) value /= sum;
   return values;
 }
@@ -91,12 +96,13 @@ absl::StatusOr<std::shared_ptr<const LoadedHead>> LoadHead(const registry::Model
 }
 
 std::vector<Prediction> Predict(const LoadedHead& head, absl::Span<const float> features, int top_k) {
-  const std::vector<float> probabilities = Probabilities(head, features);
+  const std::vector<float> logits = Logits(head, features);
+  const std::vector<float> probabilities = SoftmaxAt(head.temperature, logits);
   std::vector<int> order(probabilities.size());
   std::iota(order.begin(), order.end(), 0);
   const auto count = std::min<size_t>(static_cast<size_t>(top_k), order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    [&](int a, int b) { return std::pair(-probabilities[a], a) < std::pair(-probabilities[b], b); });
+                    [&](int a, int b) { return std::pair(-logits[a], a) < std::pair(-logits[b], b); });
   std::vector<Prediction> predictions;
   for (size_t i = 0; i < count; ++i) {
     const int index = order[i];

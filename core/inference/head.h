@@ -26,6 +26,7 @@ struct LoadedHead {
   int dimension = 0;
   std::vector<float> kernel;  // [dimension, labels.size()]
   std::vector<float> bias;    // [labels.size()]
+  float temperature = 1;      // above 0
 
   int64_t bytes() const;
 };
@@ -33,8 +34,8 @@ struct LoadedHead {
 // Reads head.safetensors (digest checked) and the manifest. DataLoss if they are damaged or do not fit each other.
 absl::StatusOr<std::shared_ptr<const LoadedHead>> LoadHead(const registry::ModelVersion& version);
 
-// softmax(features x kernel + bias), most probable first, at most `top_k`; equal ones by index.
-// `features` has `dimension` values.
+// softmax((features x kernel + bias) / temperature), most probable first, at most `top_k`; equal logits by index, so
+// the order does not depend on the temperature. `features` has `dimension` values.
 std::vector<Prediction> Predict(const LoadedHead& head, absl::Span<const float> features, int top_k);
 
 }  // namespace graft::inference

@@ -69,10 +69,37 @@ struct TrainSpec {
   bool operator==(const TrainSpec&) const = default;
 };
 
+// Proto ClassMetrics. `f1` is absent in results older than it is.
 struct ClassMetrics {
   std::string label;
   double precision = 0, recall = 0;
   int images = 0;
+  std::optional<double> f1, roc_auc;
+};
+
+// Proto AverageMetrics.
+struct AverageMetrics {
+  double precision = 0, recall = 0, f1 = 0;
+  std::optional<double> roc_auc;
+};
+
+// Proto ConfusionMatrix.Cell.
+struct ConfusionCell {
+  int actual = 0, predicted = 0, images = 0;
+  bool operator==(const ConfusionCell&) const = default;
+};
+
+// Proto Calibration.
+struct Calibration {
+  double temperature = 1, test_loss = 0, error_before = 0, error_after = 0;
+};
+
+// Proto Interval and Intervals.
+struct Interval {
+  double low = 0, high = 0;
+};
+struct Intervals {
+  Interval test_accuracy, test_loss, macro_f1;
 };
 
 // Proto PrecisionReport.
@@ -91,9 +118,13 @@ struct Result {
   std::string weights_sha256;
   int64_t parameters = 0, trainable_parameters = 0;
   std::vector<ClassMetrics> classes;
-  std::vector<int> confusion;  // row-major [actual, predicted]
+  std::vector<ConfusionCell> confusion;  // by actual, then predicted
   std::optional<PrecisionReport> precision;
   std::string stop_reason;  // proto JobResult.stop_reason; empty in older jobs
+  // Absent in results older than they are.
+  std::optional<AverageMetrics> macro, weighted;
+  std::optional<Calibration> calibration;
+  std::optional<Intervals> intervals;
 };
 
 struct StateChanged {

@@ -50,6 +50,37 @@ void FieldsOf(T& metrics, Field field) requires std::is_same_v<std::remove_const
   field("precision", metrics.precision);
   field("recall", metrics.recall);
   field("images", metrics.images);
+  field("f1", metrics.f1);
+  field("roc_auc", metrics.roc_auc);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& metrics, Field field) requires std::is_same_v<std::remove_const_t<T>, AverageMetrics> {
+  field("precision", metrics.precision);
+  field("recall", metrics.recall);
+  field("f1", metrics.f1);
+  field("roc_auc", metrics.roc_auc);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& calibration, Field field) requires std::is_same_v<std::remove_const_t<T>, Calibration> {
+  field("temperature", calibration.temperature);
+  field("test_loss", calibration.test_loss);
+  field("error_before", calibration.error_before);
+  field("error_after", calibration.error_after);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& interval, Field field) requires std::is_same_v<std::remove_const_t<T>, Interval> {
+  field("low", interval.low);
+  field("high", interval.high);
+}
+
+template <typename T, typename Field>
+void FieldsOf(T& intervals, Field field) requires std::is_same_v<std::remove_const_t<T>, Intervals> {
+  field("test_accuracy", intervals.test_accuracy);
+  field("test_loss", intervals.test_loss);
+  field("macro_f1", intervals.macro_f1);
 }
 
 template <typename T, typename Field>
@@ -80,6 +111,10 @@ void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_
   field("confusion", result.confusion);
   field("precision", result.precision);
   field("stop_reason", result.stop_reason);
+  field("macro", result.macro);
+  field("weighted", result.weighted);
+  field("calibration", result.calibration);
+  field("intervals", result.intervals);
 }
 
 template <typename T, typename Field>
@@ -148,7 +183,7 @@ void FieldsOf(T& progress, Field field) requires std::is_same_v<std::remove_cons
 
 template <typename T>
 concept Plain = std::is_same_v<T, std::string> || std::is_same_v<T, bool> || std::is_same_v<T, int> ||
-    std::is_same_v<T, int64_t> || std::is_same_v<T, uint32_t> || std::is_same_v<T, std::vector<int>>;
+    std::is_same_v<T, int64_t> || std::is_same_v<T, uint32_t>;
 
 Json Encode(const Plain auto& value) {
   return value;
@@ -179,6 +214,12 @@ Json Encode(const std::map<std::string, double>& values) {
 Json Encode(const std::vector<ClassMetrics>& values) {
   Json array = Json::array();
   for (const ClassMetrics& value : values) array.push_back(Encode(value));
+  return array;
+}
+// [actual, predicted, images] each.
+Json Encode(const std::vector<ConfusionCell>& cells) {
+  Json array = Json::array();
+  for (const ConfusionCell& cell : cells) array.push_back({cell.actual, cell.predicted, cell.images});
   return array;
 }
 template <typename T>
@@ -244,6 +285,22 @@ void Decode(const Json& json, std::map<std::string, double>& values) {
 void Decode(const Json& json, std::vector<ClassMetrics>& values) {
   values.clear();
   for (const Json& value : json) Decode(value, values.emplace_back());
+}
+// Results written before there were cells hold all counts, row-major [actual, predicted].
+void DecodeDense(const Json& counts, std::vector<ConfusionCell>& cells) {
+  const int classes = static_cast<int>(std::lround(std::sqrt(counts.size())));
+  if (static_cast<size_t>(classes) * classes != counts.size()) throw std::invalid_argument("expected a square matrix");
+  for (int i = 0; i < static_cast<int>(counts.size()); ++i) {
+    const int images = IntegerFrom<int>(counts[i]);
+    if (images != 0) cells.push_back({.actual = i / classes, .predicted = i % classes, .images = images});
+  }
+}
+void Decode(const Json& json, std::vector<ConfusionCell>& cells) {
+  cells.clear();
+  if (!json.empty() && json[0].is_number()) return DecodeDense(json, cells);
+  for (const Json& cell : json) {
+    cells.push_back({IntegerFrom<int>(cell.at(0)), IntegerFrom<int>(cell.at(1)), IntegerFrom<int>(cell.at(2))});
+  }
 }
 // A field that is not there keeps its default: rows written before the field existed.
 template <typename T>

@@ -14,4 +14,17 @@ absl::StatusOr<Architecture> FindArchitecture(absl::string_view backbone, bool w
   return absl::InternalError("backbone '" + facts.name + "' is in the catalog but has no architecture");
 }
 
+int64_t MultiplyAccumulates(const Architecture& architecture) {
+  int64_t total = 0;
+  for (const Layer& layer : architecture.layers) {
+    if (const auto* convolution = std::get_if<Convolution>(&layer.operation)) {
+      const int64_t pixels = int64_t{layer.size} * layer.size;
+      const int64_t inputs = convolution->depthwise ? 1 : convolution->in;
+      total += pixels * convolution->out * inputs * convolution->kernel * convolution->kernel;
+    }
+    if (const auto* dense = std::get_if<Dense>(&layer.operation)) total += int64_t{dense->in} * dense->out;
+  }
+  return total;
+}
+
 }  // namespace graft::network

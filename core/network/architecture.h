@@ -2,6 +2,7 @@
 // of expected weights all come from this one description. No LibTorch.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -75,5 +76,9 @@ struct Architecture {
 // The backbone's graph up to the pooled features; with_top adds the ImageNet head, the last layer.
 // InvalidField("spec.backbone") for an unknown name.
 absl::StatusOr<Architecture> FindArchitecture(absl::string_view backbone, bool with_top = false);
+
+// Of one forward pass of one image: those of convolutions and dense layers, as papers count them. Twice as many
+// floating-point operations.
+int64_t MultiplyAccumulates(const Architecture& architecture);
 
 }  // namespace graft::network

@@ -1,5 +1,6 @@
 #include "core/registry/manifest.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -54,9 +55,11 @@ absl::StatusOr<Manifest> FromJsonOrThrow(absl::string_view text) {
                     .labels = json.at("labels").get<std::vector<std::string>>(),
                     .preprocess = PreprocessFromJson(json.at("preprocess")),
                     .precision = json.value("precision", "f32"),
+                    .temperature = json.value("temperature", 1.0),
                     .dataset_version = json.at("dataset_version").get<std::string>(),
                     .dataset_digest = json.at("dataset_digest").get<std::string>(),
                     .split_hash = json.at("split_hash").get<std::string>(),
+                    .test_split_hash = json.value("test_split_hash", ""),
                     .job = json.at("job").get<std::string>(),
                     .spec_json = ObjectText(json.at("spec")),
                     .result_json = ObjectText(json.at("result")),
@@ -64,6 +67,9 @@ absl::StatusOr<Manifest> FromJsonOrThrow(absl::string_view text) {
   if (manifest.labels.empty()) return absl::DataLossError("read manifest: no labels");
   if (manifest.precision != "f32" && manifest.precision != "bf16") {
     return absl::DataLossError(absl::StrCat("read manifest: unknown precision \"", manifest.precision, "\""));
+  }
+  if (!std::isfinite(manifest.temperature) || manifest.temperature <= 0) {
+    return absl::DataLossError(absl::StrCat("read manifest: temperature ", manifest.temperature, " is not above 0"));
   }
   return manifest;
 }
@@ -81,9 +87,11 @@ absl::StatusOr<std::string> ToJson(const Manifest& manifest) {
                     {"labels", manifest.labels},
                     {"preprocess", PreprocessToJson(manifest.preprocess)},
                     {"precision", manifest.precision},
+                    {"temperature", manifest.temperature},
                     {"dataset_version", manifest.dataset_version},
                     {"dataset_digest", manifest.dataset_digest},
                     {"split_hash", manifest.split_hash},
+                    {"test_split_hash", manifest.test_split_hash},
                     {"job", manifest.job},
                     {"spec", std::move(spec)},
                     {"result", std::move(result)},

@@ -28,12 +28,14 @@ struct Manifest {
   std::vector<std::string> labels;  // by class index, at least one
   ManifestPreprocess preprocess;
   std::string precision = "f32";  // or "bf16": of the features that the head was trained on. Absent in old texts
+  double temperature = 1;         // logits are divided by it before the softmax; above 0. Absent in old texts
   std::string dataset_version;    // "datasets/animals5/versions/2"
   std::string dataset_digest;
   std::string split_hash;
-  std::string job;          // "jobs/{id}"
-  std::string spec_json;    // a JSON object: the resolved TrainSpec
-  std::string result_json;  // a JSON object: the Result
+  std::string test_split_hash;  // of its test photos alone: dataset::HashOfTestSplit. Empty in old texts
+  std::string job;              // "jobs/{id}"
+  std::string spec_json;        // a JSON object: the resolved TrainSpec
+  std::string result_json;      // a JSON object: the Result
   std::map<std::string, std::string> library_versions;
   bool operator==(const Manifest&) const = default;
 };

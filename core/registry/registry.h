@@ -25,8 +25,9 @@ inline constexpr char kProductionAlias[] = "production";
 
 // What a version on a frozen backbone consists of; `manifest` explains it fully.
 struct VersionFiles {
-  std::string head;      // safetensors: head/kernel [feature_dimension, classes], head/bias [classes], float32
-  std::string manifest;  // JSON of core/registry/manifest.h
+  std::string head;        // safetensors: head/kernel [feature_dimension, classes], head/bias [classes], float32
+  std::string manifest;    // JSON of core/registry/manifest.h
+  std::string evaluation;  // JSON of core/registry/evaluation_record.h; empty: none
 };
 
 struct ModelVersion {
@@ -34,6 +35,7 @@ struct ModelVersion {
   int number = 0;
   absl::Time create_time;
   std::string backbone, backbone_sha256, head_sha256, head_path;
+  std::string evaluation_path;  // versions older than evaluation records have no file there
   std::string job_id;
   std::string manifest;
   int64_t size_bytes = 0;

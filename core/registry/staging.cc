@@ -78,6 +78,9 @@ absl::StatusOr<Staged> Registry::Stage(const std::string& model, const std::stri
   RETURN_IF_ERROR(CreateFolders(staging));
   RETURN_IF_ERROR(WriteFileDurably(staging + "/head.safetensors", files.head));
   RETURN_IF_ERROR(WriteFileDurably(staging + "/manifest.json", files.manifest));
+  if (!files.evaluation.empty()) {
+    RETURN_IF_ERROR(WriteFileDurably(staging + "/evaluation.json", files.evaluation));
+  }
   RETURN_IF_ERROR(RenameDurably(staging, absl::StrCat(model_folder, "/", id)));
   return Staged{.model = model,
                 .folder = absl::StrCat(model, "/", id),
@@ -86,7 +89,7 @@ absl::StatusOr<Staged> Registry::Stage(const std::string& model, const std::stri
                 .head_sha256 = Sha256Hex(files.head),
                 .job_id = job_id,
                 .manifest = files.manifest,
-                .size_bytes = static_cast<int64_t>(files.head.size() + files.manifest.size()),
+                .size_bytes = static_cast<int64_t>(files.head.size() + files.manifest.size() + files.evaluation.size()),
                 .lock = std::move(lock)};
 }
 

@@ -138,6 +138,7 @@ absl::StatusOr<ModelVersion> ReadVersion(store::Transaction& transaction, const 
   version.create_time = absl::FromUnixMicros(time);
   version.size_bytes = size;
   version.head_path = absl::StrCat(root, "/", folder, "/head.safetensors");
+  version.evaluation_path = absl::StrCat(root, "/", folder, "/evaluation.json");
   for (const auto& [alias, target] : ReadAliases(transaction, model)) {
     if (target == number) version.aliases.push_back(alias);
   }

@@ -60,8 +60,13 @@ torch::Tensor FeatureTensor(const LabelledFeatures& features, const at::Device& 
 }
 
 // [images, classes]
+std::vector<float> LogitsOf(const HeadTensors& head, const torch::Tensor& features) {
+  return ToVector(torch::addmm(head.bias, features, head.kernel));
+}
+
+// [images, classes]
 std::vector<float> PredictTensor(const HeadTensors& head, const torch::Tensor& features) {
-  std::vector<float> probabilities = ToVector(torch::addmm(head.bias, features, head.kernel));
+  std::vector<float> probabilities = LogitsOf(head, features);
   evaluate::Softmax(absl::MakeSpan(probabilities), static_cast<int>(head.bias.size(0)));
   return probabilities;
 }
@@ -235,15 +240,22 @@ absl::StatusOr<TrainedHead> BestHeadSoFar(const LabelledFeatures& train, const L
   return TrainedHead{.head = state->best, .history = state->history, .best_epoch = state->best_epoch};
 }
 
-absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,
-                                           const std::string& device) {
+absl::StatusOr<std::vector<float>> Logits(const Head& head, const LabelledFeatures& features,
+                                          const std::string& device) {
   RETURN_IF_ERROR(CheckFeatures("given", features, head.dimension, head.classes));
   return network::StatusFromThrow(absl::StatusCode::kInternal, "apply head", [&] {
     const SingleThread single_thread;
     const c10::InferenceMode no_autograd;
     const at::Device on(device);
-    return PredictTensor(ToTensors(head, on), FeatureTensor(features, on));
+    return LogitsOf(ToTensors(head, on), FeatureTensor(features, on));
   });
+}
+
+absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,
+                                           const std::string& device) {
+  ASSIGN_OR_RETURN(std::vector<float> probabilities, Logits(head, features, device));
+  evaluate::Softmax(absl::MakeSpan(probabilities), head.classes);
+  return probabilities;
 }
 
 }  // namespace graft::train

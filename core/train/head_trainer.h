@@ -75,7 +75,9 @@ absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const Label
 absl::StatusOr<TrainedHead> BestHeadSoFar(const LabelledFeatures& train, const LabelledFeatures& validation,
                                           const HeadOptions& options, const std::string& checkpoint_path);
 
-// Softmax probabilities [images, classes] of a head on `device`.
+// Logits [images, classes] of a head on `device`, and their softmax.
+absl::StatusOr<std::vector<float>> Logits(const Head& head, const LabelledFeatures& features,
+                                          const std::string& device);
 absl::StatusOr<std::vector<float>> Predict(const Head& head, const LabelledFeatures& features,
                                            const std::string& device);
 

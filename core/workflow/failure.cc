@@ -48,6 +48,12 @@ absl::Status BlameOn(jobs::FailureType owner, absl::Status status) {
   return status;
 }
 
+absl::Status BlameComputing(const std::string& device, const absl::Status& status) {
+  const bool on_accelerator = device != kCpuDevice;
+  return BlameOn(on_accelerator && absl::IsInternal(status) ? jobs::FailureType::kDevice : jobs::FailureType::kData,
+                 status);
+}
+
 jobs::Failure FailureOf(const absl::Status& status) {
   return {.type = TypeOf(status), .message = std::string(status.message())};
 }

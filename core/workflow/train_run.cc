@@ -1,7 +1,7 @@
 #include "core/workflow/train_run.h"
 
 #include <algorithm>
-#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -11,7 +11,7 @@
 #include "core/base/errors.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
-#include "core/evaluate/metrics.h"
+#include "core/dataset/split.h"
 #include "core/registry/manifest.h"
 #include "core/train/divergence.h"
 #include "core/workflow/failure.h"
@@ -24,11 +24,11 @@ using engine::Precision;
 using jobs::FailureType;
 using jobs::State;
 
-constexpr char kCpu[] = "cpu";
 constexpr char kAutoPrecision[] = "auto";
 // Proto JobResult.stop_reason.
 constexpr char kCompleted[] = "completed", kEarlyStopped[] = "early_stopped", kTimeLimit[] = "time_limit",
                kCancelledKeepBest[] = "cancelled_keep_best";
+constexpr Precision kTriedFirst = Precision::kBf16;  // of "auto"
 
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
   const bool resolved = spec.epochs && spec.patience && spec.batch_size && spec.learning_rate && spec.train_fraction &&
@@ -38,20 +38,8 @@ absl::Status CheckResolved(const jobs::TrainSpec& spec) {
 
 absl::Status CheckDevice(const std::string& device) {
   // Asking loads LibTorch's CUDA library, which training on a GPU needs even when no engine is loaded.
-  if (device == kCpu || absl::c_linear_search(engine::AvailableDevices(), device)) return absl::OkStatus();
+  if (device == kCpuDevice || absl::c_linear_search(engine::AvailableDevices(), device)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("this machine has no device '", device, "'"));
-}
-
-train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const std::vector<dataset::Example>& examples,
-                               const std::vector<int>& indices) {
-  train::LabelledFeatures selected{.dimension = matrix.dimension};
-  selected.values.reserve(indices.size() * matrix.dimension);
-  for (const int index : indices) {
-    const auto row = matrix.values.begin() + static_cast<int64_t>(index) * matrix.dimension;
-    selected.values.insert(selected.values.end(), row, row + matrix.dimension);
-    selected.labels.push_back(examples[index].label);
-  }
-  return selected;
 }
 
 absl::Status TimeLimitStruckTooEarly(double max_seconds) {
@@ -62,31 +50,13 @@ absl::Status TimeLimitStruckTooEarly(double max_seconds) {
                                                  "computed is kept, so submit the job again, with more time")));
 }
 
-std::vector<int> Numbered(size_t count) {
-  std::vector<int> indices(count);
-  std::iota(indices.begin(), indices.end(), 0);
-  return indices;
-}
-
-std::vector<jobs::ClassMetrics> ClassMetricsOf(const evaluate::Metrics& metrics,
-                                               const std::vector<std::string>& labels) {
-  std::vector<jobs::ClassMetrics> classes;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    classes.push_back({.label = labels[i],
-                       .precision = metrics.precision[i],
-                       .recall = metrics.recall[i],
-                       .images = metrics.images[i]});
-  }
-  return classes;
-}
-
 }  // namespace
 
 absl::Status TrainRun::Run() {
   phase_start_ = absl::Now();
   phase_seconds_["train"] = log_.epoch_seconds() + log_.given_up_seconds();  // of earlier attempts
   RETURN_IF_ERROR(Enter(State::kPreparing));
-  ASSIGN_OR_RETURN(const Inputs inputs, ResolveInputs());
+  ASSIGN_OR_RETURN(const TrainInputs inputs, ResolveInputs());
   ASSIGN_OR_RETURN(Candidate candidate, Train(inputs, inputs.precision));
   // A head whose training was cut short is published as it is; the report says what its precision costs.
   if (MustChoosePrecision() && finished_early_.empty()) {
@@ -98,12 +68,12 @@ absl::Status TrainRun::Run() {
 
   // From here on the head is frozen; the test split is read for the first time.
   RETURN_IF_ERROR(Enter(State::kEvaluating));
-  ASSIGN_OR_RETURN(jobs::Result result, Evaluate(inputs, candidate));
-  result.stop_reason = StopReason(candidate.trained);
+  ASSIGN_OR_RETURN(Evaluation evaluation, Evaluate(inputs, candidate));
+  evaluation.result.stop_reason = StopReason(candidate.trained);
   EndPhase("evaluate");
 
   RETURN_IF_ERROR(Enter(State::kPublishing));
-  return Publish(inputs, candidate, std::move(result));
+  return Publish(inputs, candidate, std::move(evaluation));
 }
 
 absl::Status TrainRun::Enter(State state) {
@@ -111,8 +81,8 @@ absl::Status TrainRun::Enter(State state) {
   return log_.Enter(state);
 }
 
-absl::StatusOr<TrainRun::Inputs> TrainRun::ResolveInputs() {
-  Inputs inputs;
+absl::StatusOr<TrainInputs> TrainRun::ResolveInputs() {
+  TrainInputs inputs;
   RETURN_IF_ERROR(BlameOn(FailureType::kConfig, CheckResolved(spec_)));
   RETURN_IF_ERROR(BlameOn(FailureType::kConfig, FindNetwork(inputs)));
   RETURN_IF_ERROR(BlameOn(FailureType::kDevice, CheckDevice(spec_.device)));
@@ -123,7 +93,7 @@ absl::StatusOr<TrainRun::Inputs> TrainRun::ResolveInputs() {
   return inputs;
 }
 
-absl::Status TrainRun::FindNetwork(Inputs& inputs) {
+absl::Status TrainRun::FindNetwork(TrainInputs& inputs) {
   ASSIGN_OR_RETURN(inputs.backbone, network::FindBackbone(spec_.backbone));
   ASSIGN_OR_RETURN(inputs.weights, weights::CurrentWeights(resources_.weights_root, spec_.backbone));
   inputs.preprocess = {.height = inputs.backbone.input_size,
@@ -144,7 +114,7 @@ absl::StatusOr<Precision> TrainRun::FirstPrecision() const {
   return bf16 ? Precision::kBf16 : Precision::kF32;
 }
 
-absl::Status TrainRun::OpenDataset(Inputs& inputs) {
+absl::Status TrainRun::OpenDataset(TrainInputs& inputs) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("spec.dataset", "datasets", spec_.dataset));
   ASSIGN_OR_RETURN(inputs.version, resources_.datasets->Find(reference));
   ASSIGN_OR_RETURN(inputs.examples, resources_.datasets->Examples(inputs.version));
@@ -154,7 +124,7 @@ absl::Status TrainRun::OpenDataset(Inputs& inputs) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TrainRun::Splits> TrainRun::PrepareSplits(const Inputs& inputs, Precision precision) {
+absl::StatusOr<Splits> TrainRun::PrepareSplits(const TrainInputs& inputs, Precision precision) {
   // Progress is worth less than the features: should its event fail, the next step's will fail as well.
   const auto report = [&](const features::FeatureProgress& progress) {
     log_.Append(jobs::FeatureProgress{.images_done = progress.images_done,
@@ -164,7 +134,7 @@ absl::StatusOr<TrainRun::Splits> TrainRun::PrepareSplits(const Inputs& inputs, P
         .IgnoreError();
   };
   absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, inputs.examples, report);
-  if (!matrix.ok()) return BlameComputing(matrix.status());
+  if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
   if (!log_.features_ready()) {
     RETURN_IF_ERROR(log_.Append(jobs::FeaturesReady{.images_computed = matrix->images_computed,
                                                     .images_from_cache = matrix->images_from_cache,
@@ -176,7 +146,7 @@ absl::StatusOr<TrainRun::Splits> TrainRun::PrepareSplits(const Inputs& inputs, P
 }
 
 // Of the examples, in their order: the frozen backbone sees each photo once, whatever the number of epochs.
-absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inputs, Precision precision,
+absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const TrainInputs& inputs, Precision precision,
                                                               const Examples& examples, const OnFeatures& report) {
   std::vector<std::string> digests;
   for (const dataset::Example& example : examples) digests.push_back(example.sha256);
@@ -204,7 +174,7 @@ absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const Inputs& inpu
   return matrix;
 }
 
-absl::StatusOr<TrainRun::Candidate> TrainRun::Train(const Inputs& inputs, Precision precision) {
+absl::StatusOr<Candidate> TrainRun::Train(const TrainInputs& inputs, Precision precision) {
   Candidate candidate{.precision = precision};
   ASSIGN_OR_RETURN(candidate.splits, PrepareSplits(inputs, precision));
   EndPhase("prepare");
@@ -214,7 +184,7 @@ absl::StatusOr<TrainRun::Candidate> TrainRun::Train(const Inputs& inputs, Precis
   return candidate;
 }
 
-absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const Inputs& inputs, const Splits& splits) {
+absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const TrainInputs& inputs, const Splits& splits) {
   const std::string folder = absl::StrCat(resources_.jobs_root, "/", lease_.job_id);
   RETURN_IF_ERROR(CreateFolders(folder));
   const train::HeadOptions options{.classes = inputs.classes(),
@@ -234,7 +204,7 @@ absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const Inputs& inputs, con
     trained = train::BestHeadSoFar(splits.train, splits.validation, options, checkpoint);
   }
   if (train::IsDiverged(trained.status())) return BlameOn(FailureType::kConfig, trained.status());
-  if (!trained.ok()) return BlameComputing(trained.status());
+  if (!trained.ok()) return BlameComputing(spec_.device, trained.status());
   return trained;
 }
 
@@ -273,72 +243,46 @@ bool TrainRun::MustChoosePrecision() const {
          resources_.engines->Supports(spec_.device, Precision::kBf16);
 }
 
-absl::StatusOr<Precision> TrainRun::ChoosePrecision(const Inputs& inputs, const Candidate& candidate) {
-  ASSIGN_OR_RETURN(jobs::PrecisionReport report, MeasurePrecision(inputs, candidate));
+absl::StatusOr<Precision> TrainRun::ChoosePrecision(const TrainInputs& inputs, const Candidate& candidate) {
+  ASSIGN_OR_RETURN(jobs::PrecisionReport report, Measure(inputs, candidate));
   const Precision chosen = ChooseBy(report);
   report.precision = std::string(engine::NameOf(chosen));
   RETURN_IF_ERROR(log_.Append(jobs::PrecisionChosen{.report = std::move(report)}));
   return chosen;
 }
 
-absl::StatusOr<jobs::PrecisionReport> TrainRun::MeasurePrecision(const Inputs& inputs, const Candidate& candidate) {
-  Examples photos;
-  std::vector<int> labels;
-  for (const int index : MeasuredPhotos(inputs.split.validation)) {
-    photos.push_back(inputs.examples[index]);
-    labels.push_back(photos.back().label);
-  }
-  const auto measure = [&](Precision precision) -> absl::StatusOr<std::optional<std::vector<int>>> {
-    if (!resources_.engines->Supports(spec_.device, precision)) return std::nullopt;
-    const absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, photos, [](const auto&) {});
-    if (!matrix.ok()) return BlameComputing(matrix.status());
-    return TopClasses(candidate.trained.head, Select(*matrix, photos, Numbered(photos.size())));
-  };
-  TopClassesByPrecision top;
-  ASSIGN_OR_RETURN(top.f32, measure(Precision::kF32));
-  ASSIGN_OR_RETURN(top.bf16, measure(Precision::kBf16));
-  return Compare(candidate.precision, labels, top);
+absl::StatusOr<jobs::PrecisionReport> TrainRun::Measure(const TrainInputs& inputs, const Candidate& candidate) {
+  return MeasurePrecision(inputs, candidate, spec_.device, *resources_.engines,
+                          [&](Precision precision, const Examples& photos) {
+                            return GetFeatures(inputs, precision, photos, [](const auto&) {});
+                          });
 }
 
-absl::StatusOr<std::vector<int>> TrainRun::TopClasses(const train::Head& head,
-                                                      const train::LabelledFeatures& features) const {
-  const absl::StatusOr<std::vector<float>> probabilities = train::Predict(head, features, spec_.device);
-  if (!probabilities.ok()) return BlameComputing(probabilities.status());
-  return evaluate::TopClasses(*probabilities, head.classes);
+absl::StatusOr<jobs::PrecisionReport> TrainRun::PrecisionOf(const TrainInputs& inputs, const Candidate& candidate) {
+  const std::optional<jobs::PrecisionReport>& chosen = log_.precision_chosen();
+  // What was measured to choose by is this very head, unless the choice made another.
+  if (chosen && candidate.precision == kTriedFirst && chosen->precision == engine::NameOf(kTriedFirst)) return *chosen;
+  return Measure(inputs, candidate);
 }
 
-absl::StatusOr<jobs::Result> TrainRun::Evaluate(const Inputs& inputs, const Candidate& candidate) {
-  const train::TrainedHead& trained = candidate.trained;
-  const train::LabelledFeatures& test = candidate.splits.test;
-  absl::StatusOr<std::vector<float>> probabilities = train::Predict(trained.head, test, spec_.device);
-  if (!probabilities.ok()) return BlameComputing(probabilities.status());
-  ASSIGN_OR_RETURN(jobs::PrecisionReport precision, MeasurePrecision(inputs, candidate));
-  const evaluate::Metrics metrics = evaluate::Evaluate(*probabilities, test.labels, inputs.classes());
-  const train::EpochMetrics& best = trained.history[trained.best_epoch - 1];
-  const auto head_parameters = static_cast<int64_t>(trained.head.kernel.size() + trained.head.bias.size());
-  return jobs::Result{.test_loss = metrics.loss,
-                      .test_accuracy = metrics.accuracy,
-                      .validation_loss = best.validation_loss,
-                      .validation_accuracy = best.validation_accuracy,
-                      .epochs_run = static_cast<int>(trained.history.size()),
-                      .best_epoch = trained.best_epoch,
-                      .images_computed = log_.features_ready()->images_computed,
-                      .images_from_cache = log_.features_ready()->images_from_cache,
-                      .parameters = inputs.backbone.parameters + head_parameters,
-                      .trainable_parameters = head_parameters,
-                      .classes = ClassMetricsOf(metrics, inputs.version.labels),
-                      .confusion = metrics.confusion,
-                      .precision = std::move(precision)};
+absl::StatusOr<Evaluation> TrainRun::Evaluate(const TrainInputs& inputs, const Candidate& candidate) {
+  ASSIGN_OR_RETURN(Evaluation evaluation, EvaluateCandidate(inputs, candidate, spec_.device));
+  ASSIGN_OR_RETURN(evaluation.result.precision, PrecisionOf(inputs, candidate));
+  evaluation.result.images_computed = log_.features_ready()->images_computed;
+  evaluation.result.images_from_cache = log_.features_ready()->images_from_cache;
+  return evaluation;
 }
 
-absl::Status TrainRun::Publish(const Inputs& inputs, const Candidate& candidate, jobs::Result result) {
+absl::Status TrainRun::Publish(const TrainInputs& inputs, const Candidate& candidate, Evaluation evaluation) {
+  jobs::Result& result = evaluation.result;
   const std::string head = train::SerializeHead(candidate.trained.head);
   result.weights_sha256 = Sha256Hex(head);
   result.phase_seconds = PhaseSeconds();
   ASSIGN_OR_RETURN(const std::string manifest, Manifest(inputs, candidate.precision, result));
   ASSIGN_OR_RETURN(const registry::Staged staged,
-                   resources_.registry->Stage(spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id,
-                                              {.head = head, .manifest = manifest}));
+                   resources_.registry->Stage(
+                       spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id,
+                       {.head = head, .manifest = manifest, .evaluation = registry::ToJson(evaluation.record)}));
   EndPhase("publish");
   result.phase_seconds = PhaseSeconds();
 
@@ -351,7 +295,7 @@ absl::Status TrainRun::Publish(const Inputs& inputs, const Candidate& candidate,
   });
 }
 
-absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, Precision precision,
+absl::StatusOr<std::string> TrainRun::Manifest(const TrainInputs& inputs, Precision precision,
                                                const jobs::Result& result) const {
   registry::Manifest manifest{
       .model = spec_.model,
@@ -364,20 +308,17 @@ absl::StatusOr<std::string> TrainRun::Manifest(const Inputs& inputs, Precision p
                      .decode = inputs.preprocess.decode,
                      .normalization = std::string(network::NameOf(inputs.backbone.normalization))},
       .precision = std::string(engine::NameOf(precision)),
+      .temperature = result.calibration->temperature,
       .dataset_version = VersionName("datasets", inputs.version.dataset, inputs.version.number),
       .dataset_digest = inputs.version.digest,
       .split_hash = inputs.split.hash,
+      .test_split_hash = dataset::HashOfTestSplit(inputs.examples, inputs.version.labels, inputs.split),
       .job = absl::StrCat("jobs/", lease_.job_id),
       .spec_json = jobs::ToJson(spec_),
       .result_json = jobs::ToJson(result)};
   for (const auto& [library, version] : engine::LibraryVersions()) manifest.library_versions[library] = version;
   manifest.library_versions["engine"] = resources_.engines->IdOf(spec_.device, precision);
   return registry::ToJson(manifest);
-}
-
-absl::Status TrainRun::BlameComputing(const absl::Status& status) const {
-  const bool on_accelerator = spec_.device != kCpu;
-  return BlameOn(on_accelerator && absl::IsInternal(status) ? FailureType::kDevice : FailureType::kData, status);
 }
 
 void TrainRun::EndPhase(const std::string& name) {

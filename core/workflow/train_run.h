@@ -10,10 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "core/network/backbone_catalog.h"
-#include "core/network/preprocess.h"
-#include "core/train/head_trainer.h"
-#include "core/weights/weight_store.h"
+#include "core/workflow/candidate.h"
+#include "core/workflow/evaluation.h"
 #include "core/workflow/job_log.h"
 #include "core/workflow/train_workflow.h"
 
@@ -36,39 +34,18 @@ class TrainRun {
   absl::Status Run();
 
  private:
-  // What the spec names.
-  struct Inputs {
-    dataset::Version version;
-    std::vector<dataset::Example> examples;
-    dataset::SplitIndices split;
-    network::BackboneFacts backbone;
-    weights::StoredWeights weights;
-    network::PreprocessSpec preprocess;
-    engine::Precision precision;  // to train in first
-    int classes() const { return static_cast<int>(version.labels.size()); }
-  };
-  struct Splits {
-    train::LabelledFeatures train, validation, test;
-  };
-  // A head, and the features it was trained on.
-  struct Candidate {
-    engine::Precision precision;
-    Splits splits;
-    train::TrainedHead trained;
-  };
-  using Examples = std::vector<dataset::Example>;
   using OnFeatures = std::function<void(const features::FeatureProgress&)>;
 
   absl::Status Enter(jobs::State state);
-  absl::StatusOr<Inputs> ResolveInputs();
-  absl::Status OpenDataset(Inputs& inputs);
-  absl::Status FindNetwork(Inputs& inputs);
+  absl::StatusOr<TrainInputs> ResolveInputs();
+  absl::Status OpenDataset(TrainInputs& inputs);
+  absl::Status FindNetwork(TrainInputs& inputs);
   absl::StatusOr<engine::Precision> FirstPrecision() const;
-  absl::StatusOr<features::FeatureMatrix> GetFeatures(const Inputs& inputs, engine::Precision precision,
+  absl::StatusOr<features::FeatureMatrix> GetFeatures(const TrainInputs& inputs, engine::Precision precision,
                                                       const Examples& examples, const OnFeatures& report);
-  absl::StatusOr<Splits> PrepareSplits(const Inputs& inputs, engine::Precision precision);
-  absl::StatusOr<train::TrainedHead> TrainHead(const Inputs& inputs, const Splits& splits);
-  absl::StatusOr<Candidate> Train(const Inputs& inputs, engine::Precision precision);
+  absl::StatusOr<Splits> PrepareSplits(const TrainInputs& inputs, engine::Precision precision);
+  absl::StatusOr<train::TrainedHead> TrainHead(const TrainInputs& inputs, const Splits& splits);
+  absl::StatusOr<Candidate> Train(const TrainInputs& inputs, engine::Precision precision);
   // The time limit has struck.
   bool TimeIsUp() const;
   // What is to be done for the best epoch so far to be published instead of trained on; empty when nothing is.
@@ -77,16 +54,15 @@ class TrainRun {
   absl::Status ReportEpoch(const train::EpochMetrics& metrics);
   // Whether the precision to serve in is still to be measured.
   bool MustChoosePrecision() const;
-  absl::StatusOr<engine::Precision> ChoosePrecision(const Inputs& inputs, const Candidate& candidate);
-  absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const Inputs& inputs, const Candidate& candidate);
-  absl::StatusOr<std::vector<int>> TopClasses(const train::Head& head, const train::LabelledFeatures& features) const;
-  absl::StatusOr<jobs::Result> Evaluate(const Inputs& inputs, const Candidate& candidate);
-  absl::Status Publish(const Inputs& inputs, const Candidate& candidate, jobs::Result result);
-  absl::StatusOr<std::string> Manifest(const Inputs& inputs, engine::Precision precision,
+  absl::StatusOr<engine::Precision> ChoosePrecision(const TrainInputs& inputs, const Candidate& candidate);
+  absl::StatusOr<jobs::PrecisionReport> Measure(const TrainInputs& inputs, const Candidate& candidate);
+  // What was measured to choose by, where it holds for the candidate.
+  absl::StatusOr<jobs::PrecisionReport> PrecisionOf(const TrainInputs& inputs, const Candidate& candidate);
+  absl::StatusOr<Evaluation> Evaluate(const TrainInputs& inputs, const Candidate& candidate);
+  absl::Status Publish(const TrainInputs& inputs, const Candidate& candidate, Evaluation evaluation);
+  absl::StatusOr<std::string> Manifest(const TrainInputs& inputs, engine::Precision precision,
                                        const jobs::Result& result) const;
 
-  // Whose matter an error of computing is.
-  absl::Status BlameComputing(const absl::Status& status) const;
   // Adds to the phase `name` the time since the phase before ended.
   void EndPhase(const std::string& name);
   // Of the phases that ended, with their "total".

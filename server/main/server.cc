@@ -86,7 +86,7 @@ class ComposedServer final : public Server {
         datasets_(&gate_, parts.datasets, parts.database, dataset::ImportLimits()),
         training_(&gate_, {parts.jobs, parts.feed, parts.datasets, settings.weights_root, settings.devices,
                            settings.bf16_devices, parts.worker_runs}),
-        models_(&gate_, parts.registry, parts.classifier),
+        models_(&gate_, parts.registry, parts.classifier, settings.weights_root),
         inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_),
         open_inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_, settings.version),
         system_(&gate_, SystemDependencies(parts, settings)) {}

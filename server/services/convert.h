@@ -13,6 +13,7 @@
 #include "core/inference/classifier.h"
 #include "core/jobs/forecast.h"
 #include "core/jobs/job.h"
+#include "core/registry/evaluation_record.h"
 #include "core/registry/registry.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
@@ -30,6 +31,8 @@ google::protobuf::Duration ToProto(absl::Duration duration);
 jobs::TrainSpec FromProto(const v1::TrainSpec& spec);
 v1::TrainSpec ToProto(const jobs::TrainSpec& spec);
 v1::JobResult ToProto(const jobs::Result& result);
+// What of a result grows with the number of classes, and lists leave out: a page of it could exceed a message.
+void LeaveOutClasses(v1::JobResult& result);
 v1::JobEvent ToProto(const jobs::Event& event);
 v1::Job ToProto(const jobs::Job& job);
 v1::Job ToProto(const jobs::Job& job, const jobs::Outlook& outlook);
@@ -47,6 +50,7 @@ v1::DiffDatasetVersionsResponse::File ToProto(const dataset::Example& example, c
 // DataLoss when the stored manifest cannot be read.
 absl::StatusOr<v1::ModelVersion> ToProto(const registry::ModelVersion& version);
 absl::StatusOr<v1::Model> ToProto(const registry::ModelSummary& summary);
+v1::Suspect ToProto(const registry::Suspect& suspect);
 v1::AliasMove ToProto(const std::string& model, const registry::AliasMove& move);
 v1::PhaseTimes ToProto(const inference::PhaseTimes& times);
 v1::ClassifyResponse ToProto(const inference::Classification& classification);

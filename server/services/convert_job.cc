@@ -79,6 +79,50 @@ void Fill(const jobs::MemoryReduced& body, v1::JobEvent& event) {
   event.mutable_memory_reduced()->set_divisor(body.divisor);
 }
 
+void Fill(const jobs::ClassMetrics& metrics, v1::ClassMetrics& out) {
+  out.set_label(metrics.label);
+  out.set_precision(metrics.precision);
+  out.set_recall(metrics.recall);
+  out.set_images(metrics.images);
+  if (metrics.f1) out.set_f1(*metrics.f1);
+  if (metrics.roc_auc) out.set_roc_auc(*metrics.roc_auc);
+}
+
+void Fill(const jobs::AverageMetrics& metrics, v1::AverageMetrics& out) {
+  out.set_precision(metrics.precision);
+  out.set_recall(metrics.recall);
+  out.set_f1(metrics.f1);
+  if (metrics.roc_auc) out.set_roc_auc(*metrics.roc_auc);
+}
+
+void Fill(const jobs::Calibration& calibration, v1::Calibration& out) {
+  out.set_temperature(calibration.temperature);
+  out.set_test_loss(calibration.test_loss);
+  out.set_error_before(calibration.error_before);
+  out.set_error_after(calibration.error_after);
+}
+
+void Fill(const jobs::Interval& interval, v1::Interval& out) {
+  out.set_low(interval.low);
+  out.set_high(interval.high);
+}
+
+void Fill(const jobs::Intervals& intervals, v1::Intervals& out) {
+  Fill(intervals.test_accuracy, *out.mutable_test_accuracy());
+  Fill(intervals.test_loss, *out.mutable_test_loss());
+  Fill(intervals.macro_f1, *out.mutable_macro_f1());
+}
+
+void FillConfusion(const jobs::Result& result, v1::ConfusionMatrix& out) {
+  for (const jobs::ClassMetrics& metrics : result.classes) out.add_labels(metrics.label);
+  for (const jobs::ConfusionCell& cell : result.confusion) {
+    auto& one = *out.add_cells();
+    one.set_actual(cell.actual);
+    one.set_predicted(cell.predicted);
+    one.set_images(cell.images);
+  }
+}
+
 void FillTimes(const jobs::Job& job, v1::Job& out) {
   *out.mutable_create_time() = ToProto(job.create_time);
   if (job.start_time != absl::InfinitePast()) *out.mutable_start_time() = ToProto(job.start_time);
@@ -167,18 +211,20 @@ v1::JobResult ToProto(const jobs::Result& result) {
   out.set_weights_sha256(result.weights_sha256);
   out.set_parameters(result.parameters);
   out.set_trainable_parameters(result.trainable_parameters);
-  for (const jobs::ClassMetrics& metrics : result.classes) {
-    auto& one = *out.add_classes();
-    one.set_label(metrics.label);
-    one.set_precision(metrics.precision);
-    one.set_recall(metrics.recall);
-    one.set_images(metrics.images);
-    out.mutable_confusion_matrix()->add_labels(metrics.label);
-  }
-  out.mutable_confusion_matrix()->mutable_counts()->Add(result.confusion.begin(), result.confusion.end());
+  for (const jobs::ClassMetrics& metrics : result.classes) Fill(metrics, *out.add_classes());
+  if (!result.classes.empty()) FillConfusion(result, *out.mutable_confusion_matrix());
   if (result.precision) Fill(*result.precision, *out.mutable_precision());
   out.set_stop_reason(result.stop_reason);
+  if (result.macro) Fill(*result.macro, *out.mutable_macro());
+  if (result.weighted) Fill(*result.weighted, *out.mutable_weighted());
+  if (result.calibration) Fill(*result.calibration, *out.mutable_calibration());
+  if (result.intervals) Fill(*result.intervals, *out.mutable_intervals());
   return out;
+}
+
+void LeaveOutClasses(v1::JobResult& result) {
+  result.clear_classes();
+  result.clear_confusion_matrix();
 }
 
 v1::JobEvent ToProto(const jobs::Event& event) {

@@ -16,9 +16,11 @@ absl::Status FillFromManifest(const registry::Manifest& manifest, v1::ModelVersi
   preprocess.set_decode(manifest.preprocess.decode);
   preprocess.set_normalization(manifest.preprocess.normalization);
   out.set_precision(manifest.precision);
+  out.set_temperature(manifest.temperature);
   out.set_dataset_version(manifest.dataset_version);
   out.set_dataset_digest(manifest.dataset_digest);
   out.set_split_hash(manifest.split_hash);
+  out.set_test_split_hash(manifest.test_split_hash);
   out.set_job(manifest.job);
   out.mutable_library_versions()->insert(manifest.library_versions.begin(), manifest.library_versions.end());
   ASSIGN_OR_RETURN(const jobs::TrainSpec spec, jobs::TrainSpecFromJson(manifest.spec_json));
@@ -54,6 +56,17 @@ absl::StatusOr<v1::Model> ToProto(const registry::ModelSummary& summary) {
   ASSIGN_OR_RETURN(*result.mutable_latest(), ToProto(summary.latest));
   result.mutable_aliases()->insert(summary.aliases.begin(), summary.aliases.end());
   result.set_version_count(summary.version_count);
+  return result;
+}
+
+v1::Suspect ToProto(const registry::Suspect& suspect) {
+  v1::Suspect result;
+  result.set_path(suspect.path);
+  result.set_label(suspect.label);
+  result.set_predicted(suspect.predicted);
+  result.set_probability(suspect.probability);
+  result.set_label_probability(suspect.label_probability);
+  result.set_loss(suspect.loss);
   return result;
 }
 

@@ -1,20 +1,26 @@
 #include "server/services/model_service.h"
 
-#include <future>
-#include <memory>
 #include <utility>
+#include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
-#include "server/rpc/unary_call.h"
+#include "core/inference/latency.h"
+#include "core/registry/evaluation_record.h"
+#include "core/registry/manifest.h"
 #include "server/services/convert.h"
+#include "server/services/model_comparison.h"
 #include "server/services/page_token.h"
 
 namespace graft::services {
 namespace {
+
+constexpr int kMostComparedVersions = 100;
+constexpr int kMostMeasuredVersions = 5;  // within the half minute that clients wait by default
 
 // The name of a model, not of one of its versions.
 absl::StatusOr<std::string> ModelNameOf(absl::string_view text) {
@@ -49,6 +55,7 @@ absl::Status ModelService::List(const v1::ListModelsRequest& request, v1::ListMo
   const bool more = TrimToPage(models, page_size);
   for (const registry::ModelSummary& model : models) {
     ASSIGN_OR_RETURN(*response.add_models(), ToProto(model));
+    LeaveOutClasses(*response.mutable_models()->rbegin()->mutable_latest()->mutable_metrics());
   }
   if (more) response.set_next_page_token(EncodePageToken("models", models.back().latest.model));
   return absl::OkStatus();
@@ -64,23 +71,17 @@ absl::Status ModelService::ListVersions(const v1::ListModelVersionsRequest& requ
   const bool more = TrimToPage(versions, page_size);
   for (const registry::ModelVersion& version : versions) {
     ASSIGN_OR_RETURN(*response.add_versions(), ToProto(version));
+    LeaveOutClasses(*response.mutable_versions()->rbegin()->mutable_metrics());
   }
   if (more) response.set_next_page_token(EncodePageToken(list, absl::StrCat(versions.back().number)));
   return absl::OkStatus();
-}
-
-// Waits, on a request thread, until the version could answer at once.
-absl::Status ModelService::LoadNow(const std::string& version) {
-  const auto loaded = std::make_shared<std::promise<absl::Status>>();
-  classifier_->Load(version, [loaded](absl::Status status) { loaded->set_value(std::move(status)); });
-  return loaded->get_future().get();
 }
 
 absl::Status ModelService::PointAlias(const v1::SetAliasRequest& request, v1::ModelVersion& response) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "models", request.name()));
   RETURN_IF_ERROR(ValidateName("alias", request.alias()));
   // Before the switch, so that no call to the alias waits for it; what cannot be loaded is not promoted.
-  RETURN_IF_ERROR(LoadNow(request.name()));
+  RETURN_IF_ERROR(inference::LoadNow(*classifier_, request.name()));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->SetAlias(reference, request.alias()));
   ASSIGN_OR_RETURN(response, ToProto(version));
   return absl::OkStatus();
@@ -93,7 +94,7 @@ absl::Status ModelService::MoveAliasBack(const v1::RollbackAliasRequest& request
   const std::optional<int> from = request.from() == 0 ? std::nullopt : std::optional<int>(request.from());
   // Likewise before the switch. The alias may move in between; then its first call loads.
   ASSIGN_OR_RETURN(const int target, registry_->RollbackTarget(model, request.alias(), from));
-  RETURN_IF_ERROR(LoadNow(VersionName("models", model, target)));
+  RETURN_IF_ERROR(inference::LoadNow(*classifier_, VersionName("models", model, target)));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->RollBackAlias(model, request.alias(), from));
   ASSIGN_OR_RETURN(response, ToProto(version));
   return absl::OkStatus();
@@ -120,13 +121,64 @@ absl::Status ModelService::Delete(const v1::DeleteModelVersionRequest& request) 
   return registry_->Delete(reference.name, *reference.number);
 }
 
-absl::Status ModelService::Compare(const v1::CompareModelVersionsRequest& request,
-                                   v1::CompareModelVersionsResponse& response) {
-  if (request.names().empty() || request.names_size() > 100) {
-    return InvalidField("names", absl::StrCat("must name 1 to 100 versions, not ", request.names_size()));
+absl::Status ModelService::Suspects(const v1::ListSuspectsRequest& request, v1::ListSuspectsResponse& response) {
+  ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "models", request.name()));
+  ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->Find(reference));
+  const std::string name = VersionName("models", version.model, version.number);
+  const auto record = registry::ReadEvaluationRecord(version.evaluation_path);
+  if (absl::IsNotFound(record.status())) {
+    return PreconditionFailed(name, "was published before suspects were kept: train it again");
   }
+  if (!record.ok()) return WithContext(record.status(), name);
+  ASSIGN_OR_RETURN(const registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
+  response.set_model_version(name);
+  response.set_dataset_version(manifest.dataset_version);
+  for (const registry::Suspect& suspect : record->highest_loss) *response.add_highest_loss() = ToProto(suspect);
+  for (const registry::Suspect& suspect : record->disagreements) *response.add_disagreements() = ToProto(suspect);
+  return absl::OkStatus();
+}
+
+absl::Status ModelService::Compare(const v1::CompareModelVersionsRequest& request, const rpc::UnaryCall& call,
+                                   v1::CompareModelVersionsResponse& response) {
+  const int most = request.measure_latency() ? kMostMeasuredVersions : kMostComparedVersions;
+  if (request.names().empty() || request.names_size() > most) {
+    return InvalidField(
+        "names", absl::StrCat("must name 1 to ", most, " versions", request.measure_latency() ? " to measure" : "",
+                              ", not ", request.names_size()));
+  }
+  std::vector<ComparedVersion> versions;
   for (int i = 0; i < request.names_size(); ++i) {
-    ASSIGN_OR_RETURN(*response.add_versions(), Get(absl::StrCat("names[", i, "]"), request.names(i)));
+    ASSIGN_OR_RETURN(const VersionReference reference,
+                     ParseVersionReference(absl::StrCat("names[", i, "]"), "models", request.names(i)));
+    ComparedVersion& version = versions.emplace_back();
+    ASSIGN_OR_RETURN(version.stored, registry_->Find(reference));
+    ASSIGN_OR_RETURN(version.proto, ToProto(version.stored));
+    if (!request.any_test_split()) RETURN_IF_ERROR(CheckSameTest(versions.front().proto, version.proto));
+  }
+  for (const ComparedVersion& version : versions) {
+    ASSIGN_OR_RETURN(*response.add_costs(), CostOf(version, weights_root_));
+    v1::ModelVersion& out = *response.add_versions() = version.proto;
+    LeaveOutClasses(*out.mutable_metrics());
+    if (&version == &versions.front()) continue;
+    ASSIGN_OR_RETURN(*response.add_comparisons(), CompareWith(versions.front(), version));
+  }
+  return request.measure_latency() ? MeasureLatencies(call, response) : absl::OkStatus();
+}
+
+absl::Status ModelService::MeasureLatencies(const rpc::UnaryCall& call, v1::CompareModelVersionsResponse& response) {
+  if (measuring_.exchange(true)) {
+    return RetryLater(absl::StatusCode::kResourceExhausted, "the latencies of other versions are being measured",
+                      absl::Seconds(5));
+  }
+  const absl::Cleanup done = [this] { measuring_ = false; };
+  for (int i = 0; i < response.versions_size(); ++i) {
+    const v1::ModelVersion& version = response.versions(i);
+    ASSIGN_OR_RETURN(const inference::Latency latency,
+                     inference::MeasureLatency(*classifier_, version.name(), version.preprocess().height(),
+                                               call.deadline(), call.cancellation()));
+    auto& out = *response.mutable_costs(i)->mutable_latency();
+    *out.mutable_batch_1() = ToProto(latency.batch_1);
+    *out.mutable_batch_32() = ToProto(latency.batch_32);
   }
   return absl::OkStatus();
 }
@@ -182,11 +234,19 @@ grpc::ServerUnaryReactor* ModelService::DeleteModelVersion(grpc::CallbackServerC
                     [this, request] { return Delete(*request); });
 }
 
+grpc::ServerUnaryReactor* ModelService::ListSuspects(grpc::CallbackServerContext* context,
+                                                     const v1::ListSuspectsRequest* request,
+                                                     v1::ListSuspectsResponse* response) {
+  return rpc::Unary(gate_, context, "graft.v1.ModelService/ListSuspects",
+                    [this, request, response] { return Suspects(*request, *response); });
+}
+
 grpc::ServerUnaryReactor* ModelService::CompareModelVersions(grpc::CallbackServerContext* context,
                                                              const v1::CompareModelVersionsRequest* request,
                                                              v1::CompareModelVersionsResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/CompareModelVersions",
-                    [this, request, response] { return Compare(*request, *response); });
+  return rpc::AsyncUnaryOnPool(
+      gate_, context, "graft.v1.ModelService/CompareModelVersions",
+      [this, request, response](const rpc::Call& call) { call->Finish(Compare(*request, *call, *response)); });
 }
 
 }  // namespace graft::services

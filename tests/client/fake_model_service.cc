@@ -1,6 +1,7 @@
 #include "tests/client/fake_model_service.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -68,6 +69,41 @@ grpc::Status FakeModelService::GetModelVersion(grpc::ServerContext*, const v1::G
   if (found == versions_.end()) return Failed(ResourceNotFound("model version", request->name()));
   *response = found->second;
   return grpc::Status::OK;
+}
+
+grpc::Status FakeModelService::CompareModelVersions(grpc::ServerContext*,
+                                                    const v1::CompareModelVersionsRequest* request,
+                                                    v1::CompareModelVersionsResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  compared_ = *request;
+  *response = comparison_;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeModelService::ListSuspects(grpc::ServerContext*, const v1::ListSuspectsRequest* request,
+                                            v1::ListSuspectsResponse* response) {
+  if (request->name() != "animals:2") return Failed(ResourceNotFound("model version", request->name()));
+  response->set_model_version("models/animals/versions/2");
+  response->set_dataset_version("datasets/pets/versions/1");
+  for (const char* path : {"cat/1.jpg", "cat/2.jpg"}) {
+    auto& suspect = *response->add_highest_loss();
+    suspect.set_path(path);
+    suspect.set_label("cat");
+    suspect.set_predicted("dog");
+    suspect.set_probability(0.9375);
+  }
+  *response->add_disagreements() = response->highest_loss(0);
+  return grpc::Status::OK;
+}
+
+void FakeModelService::SetComparison(v1::CompareModelVersionsResponse comparison) {
+  absl::MutexLock lock(&mutex_);
+  comparison_ = std::move(comparison);
+}
+
+v1::CompareModelVersionsRequest FakeModelService::compared() const {
+  absl::MutexLock lock(&mutex_);
+  return compared_;
 }
 
 grpc::Status FakeModelService::RollbackAlias(grpc::ServerContext*, const v1::RollbackAliasRequest* request,

@@ -32,6 +32,14 @@ class FakeModelService : public v1::ModelService::Service {
                                 v1::ListAliasHistoryResponse* response) override;
   grpc::Status DeleteModelVersion(grpc::ServerContext* context, const v1::DeleteModelVersionRequest* request,
                                   v1::DeleteModelVersionResponse* response) override;
+  // Answers what SetComparison said; the request is kept.
+  grpc::Status CompareModelVersions(grpc::ServerContext* context, const v1::CompareModelVersionsRequest* request,
+                                    v1::CompareModelVersionsResponse* response) override;
+  // Two photos, one of them a disagreement.
+  grpc::Status ListSuspects(grpc::ServerContext* context, const v1::ListSuspectsRequest* request,
+                            v1::ListSuspectsResponse* response) override;
+  void SetComparison(v1::CompareModelVersionsResponse comparison) ABSL_LOCKS_EXCLUDED(mutex_);
+  v1::CompareModelVersionsRequest compared() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   grpc::Status Answered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -41,6 +49,8 @@ class FakeModelService : public v1::ModelService::Service {
   int production_ ABSL_GUARDED_BY(mutex_) = 0;
   int rolled_back_from_ ABSL_GUARDED_BY(mutex_) = 0;
   int answers_to_lose_ ABSL_GUARDED_BY(mutex_) = 0;
+  v1::CompareModelVersionsRequest compared_ ABSL_GUARDED_BY(mutex_);
+  v1::CompareModelVersionsResponse comparison_ ABSL_GUARDED_BY(mutex_);
   int moves_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<v1::RollbackAliasRequest> rollbacks_ ABSL_GUARDED_BY(mutex_);
 };

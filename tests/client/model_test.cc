@@ -43,6 +43,15 @@ TEST_F(ModelTest, ShowSaysWhatTheVersionIsServedIn) {
   EXPECT_EQ(json::parse(Model({"show", "animals:2"}, true).out)["precision"], "bf16");
 }
 
+TEST_F(ModelTest, SuspectsAreShownForReview) {
+  const CommandResult result = Model({"show", "animals:2", "--suspects"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("training photos of pets:1"), HasSubstr("MOST CONFIDENT DISAGREEMENTS"),
+                                HasSubstr("HIGHEST LOSS"), HasSubstr("cat/2.jpg"), HasSubstr("0.9375")));
+  EXPECT_EQ(json::parse(Model({"show", "animals:2", "--suspects"}, true).out)["highestLoss"].size(), 2u);
+  EXPECT_EQ(Model({"show", "animals:3", "--suspects"}).exit_code, 6);
+}
+
 TEST_F(ModelTest, HistoryShowsEveryMove) {
   server_.models().SetHistory(3);
   const CommandResult result = Model({"history", "animals"});

@@ -48,7 +48,14 @@ class TrainTest : public ::testing::Test {
       cat.set_label("cat");
       cat.set_precision(0.5);
       result.mutable_confusion_matrix()->add_labels("cat");
-      result.mutable_confusion_matrix()->add_counts(41);
+      auto& cell = *result.mutable_confusion_matrix()->add_cells();
+      cell.set_images(41);
+      cat.set_f1(0.625);
+      result.mutable_macro()->set_f1(0.75);
+      result.mutable_intervals()->mutable_test_accuracy()->set_low(0.95);
+      result.mutable_intervals()->mutable_test_accuracy()->set_high(0.99);
+      result.mutable_calibration()->set_temperature(1.25);
+      result.mutable_calibration()->set_error_before(0.0625);
       (*result.mutable_phase_seconds())["total"] = 2;
       result.mutable_precision()->set_precision("bf16");
       result.mutable_precision()->set_images(500);

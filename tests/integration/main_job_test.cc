@@ -55,9 +55,35 @@ TEST_F(MainJobTest, PhotosBecomeAModelThatAnswers) {
     EXPECT_EQ(answer["predictions"][0]["label"], "red");
     EXPECT_EQ(answer["predictions"].size(), 3U);
   }
-  const Outcome comparison = server_.Graft({"compare", "colours:1"});
-  EXPECT_EQ(comparison.exit_code, 0) << comparison.err;
-  EXPECT_NE(comparison.out.find("mobilenet_v2"), std::string::npos) << comparison.out;
+  const json calibration = result["calibration"];
+  EXPECT_GT(calibration["temperature"].get<double>(), 0);
+  EXPECT_GE(result["intervals"]["testAccuracy"]["high"].get<double>(), result["testAccuracy"].get<double>());
+  EXPECT_EQ(server_.GraftJson({"model", "show", "colours:1"})["temperature"], calibration["temperature"]);
+  const json suspects = server_.GraftJson({"model", "show", "colours:1", "--suspects"});
+  EXPECT_EQ(suspects["datasetVersion"], "datasets/colours/versions/1");
+  EXPECT_GT(suspects["highestLoss"].size(), 40U);  // all training photos, which are fewer than 100
+}
+
+TEST_F(MainJobTest, VersionsAreComparedOnOneTestSplit) {
+  Train({"--epochs", "1"});
+  Train({"--epochs", "30", "--patience", "30", "--learning-rate", "0.01"});
+  Train({"--epochs", "1", "--seed", "9"});
+  const json answer = server_.GraftJson({"compare", "colours:1", "colours:2", "--latency"});
+  const json& comparison = answer["comparisons"][0];
+  EXPECT_EQ(comparison["version"], "models/colours/versions/2");
+  EXPECT_TRUE(comparison["sameTestSplit"]);
+  EXPECT_TRUE(comparison["mcnemar"].contains("pValue")) << comparison;
+  EXPECT_EQ(comparison["classes"].size(), 3U);
+  EXPECT_TRUE(answer["costs"][1]["latency"].contains("batch32")) << answer;
+  // Its backbone's 2.2 million float32 are on disk too.
+  EXPECT_GT(std::stoll(answer["costs"][0]["sizeBytes"].get<std::string>()), 4 * 2'200'000);
+
+  const Outcome refused = server_.Graft({"compare", "colours:1", "colours:3"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.err.find("datasets/colours/versions/1"), std::string::npos) << refused.err;
+  const Outcome allowed = server_.Graft({"compare", "colours:1", "colours:3", "--any-split"});
+  EXPECT_EQ(allowed.exit_code, 0) << allowed.err;
+  EXPECT_NE(allowed.out.find("different photos"), std::string::npos) << allowed.out;
 }
 
 TEST_F(MainJobTest, SecondJobComputesNothingAndEqualsTheFirst) {

@@ -50,15 +50,16 @@ class TrainingSite {
     ASSERT_OK(weights::PutWeights(weights_root(), kBackbone, weights::Serialize({}, {{"made", "up"}}), "test", "none"));
   }
 
-  // Classes blue, green and red, `per_class` pictures each.
-  void ImportPictures(const std::string& name, int per_class) {
+  // Classes blue, green and red, `per_class` pictures each; the first `mislabelled` have the label of the next class.
+  void ImportPictures(const std::string& name, int per_class, int mislabelled = 0) {
     ASSERT_OK_AND_ASSIGN(const auto import, dataset::Import::Start({.dataset = name}, {}, &*datasets_, &*database_));
     std::vector<dataset::AnnouncedFile> files;
     std::map<std::string, std::string> pictures;
     for (int i = 0; i < 3 * per_class; ++i) {
       static constexpr std::pair<const char*, Colour> kClasses[] = {
           {"blue", {40, 40, 200}}, {"green", {40, 200, 40}}, {"red", {200, 40, 40}}};
-      const auto& [label, colour] = kClasses[i % 3];
+      const Colour& colour = kClasses[i % 3].second;
+      const char* label = kClasses[(i < mislabelled ? i + 1 : i) % 3].first;
       std::string bytes = MakeBmp(16, colour, static_cast<uint32_t>(i));
       const std::string sha256 = Sha256Hex(bytes);
       files.push_back({.path = std::string(label) + "/" + std::to_string(i) + ".bmp",

@@ -93,6 +93,16 @@ TEST(SplitTest, SplitOfASeedNeverChanges) {
             "34f577ece5184175146022a139ca76ab22f905ca66b7d4a6418d6482d424265c");
 }
 
+TEST(SplitTest, HashOfTheTestKnowsItsPhotosAlone) {
+  Photos photos = MakePhotos({4, 4});
+  const auto hash = [&](SplitIndices split) { return HashOfTestSplit(photos.examples, photos.labels, split); };
+  const std::string before = hash({.train = {0, 1, 4}, .validation = {2}, .test = {3, 7}});
+  EXPECT_EQ(hash({.train = {0}, .validation = {1}, .test = {3, 7}}), before);
+  EXPECT_NE(hash({.train = {0, 1, 4}, .validation = {2}, .test = {3, 6}}), before);
+  photos.labels[1] = "renamed";
+  EXPECT_NE(hash({.test = {3, 7}}), before);
+}
+
 TEST(SplitTest, SmallestClassHasOneImageInEveryPart) {
   std::map<Split, int> counts = CountsOf(Assign(MakePhotos({3, 3})));
   EXPECT_EQ(counts[Split::kTrain], 2);
@@ -172,7 +182,8 @@ TEST(GroupedSplitTest, SplitOfASeedNeverChanges) {
   Photos photos = MakePhotos({9, 9});
   Join(photos, 2, 3, 1);
   Join(photos, 10, 2, 2);
-  EXPECT_EQ(HashOfSplit(photos.examples, Assign(photos, 42)), "?");
+  EXPECT_EQ(HashOfSplit(photos.examples, Assign(photos, 42)),
+            "225eff7b1770b9349bd24986c84cad866f8bfa78a6a8ed4f1c44cc783a841128");
 }
 
 TEST(GroupedSplitTest, ClusterAcrossClassesStaysTogetherAndClassesKeepTheirShares) {

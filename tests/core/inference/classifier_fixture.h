@@ -110,13 +110,14 @@ class ClassifierTest : public ::testing::Test {
   }
 
   void Publish(const std::string& model, int shift = 0, const std::string& backbone = "mobilenet_v2",
-               const std::string& precision = "f32") {
+               const std::string& precision = "f32", double temperature = 1) {
     const registry::Manifest manifest{.model = model,
                                       .backbone = backbone,
                                       .backbone_sha256 = weights_sha256_.at(backbone),
                                       .labels = {"red", "green", "blue"},
                                       .preprocess = {.height = 8, .width = 8},
                                       .precision = precision,
+                                      .temperature = temperature,
                                       .spec_json = "{}",
                                       .result_json = "{}"};
     ASSERT_OK_AND_ASSIGN(

@@ -1,6 +1,8 @@
 // What the classifier answers, and what it keeps in memory.
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "tests/core/inference/classifier_fixture.h"
 
 namespace graft::inference {
@@ -28,6 +30,26 @@ TEST_F(ClassifierTest, AnswersMostProbableFirst) {
                        Classify({.model = "colours:1", .image = Picture(255, 0, 0), .top_k = 1}));
   ASSERT_THAT(one.predictions, SizeIs(1));
   EXPECT_EQ(one.predictions[0].label, "red");
+}
+
+TEST_F(ClassifierTest, TemperatureOfTheVersionIsApplied) {
+  Publish("plain");
+  Publish("flat", 0, "mobilenet_v2", "f32", 5);
+  Publish("sharp", 0, "mobilenet_v2", "f32", 0.05);
+  Start();
+  const std::string picture = Picture(0, 255, 128);
+  ASSERT_OK_AND_ASSIGN(const Classification plain, Classify({.model = "plain", .image = picture}));
+  ASSERT_OK_AND_ASSIGN(const Classification flat, Classify({.model = "flat", .image = picture}));
+  ASSERT_OK_AND_ASSIGN(const Classification sharp, Classify({.model = "sharp", .image = picture}));
+  // softmax((0, 10, 10 * 128 / 255) / 5)
+  const double weights[] = {1, std::exp(2.0), std::exp(2.0 * 128 / 255)};
+  EXPECT_NEAR(flat.predictions[0].probability, weights[1] / (weights[0] + weights[1] + weights[2]), 1e-5);
+  EXPECT_EQ(sharp.predictions[0].probability, 1);
+  EXPECT_EQ(sharp.predictions[1].probability, 0);  // as the last one, and still before it
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(flat.predictions[i].label, plain.predictions[i].label);
+    EXPECT_EQ(sharp.predictions[i].label, plain.predictions[i].label);
+  }
 }
 
 TEST_F(ClassifierTest, BadCallsNameTheField) {

@@ -18,9 +18,13 @@ Result SomeResult() {
           .phase_seconds = {{"train", 1.5}, {"total", 2}},
           .weights_sha256 = "abc",
           .parameters = int64_t{1} << 40,
-          .classes = {{.label = "köt\"er", .precision = 0.5, .recall = 0.25, .images = 3}},
-          .confusion = {1, 0, 2, 3},
+          .classes = {{.label = "köt\"er", .precision = 0.5, .recall = 0.25, .images = 3, .f1 = 1.0 / 3}},
+          .confusion = {{0, 0, 1}, {1, 0, 2}, {1, 1, 3}},
           .precision = PrecisionReport{.precision = "f32", .images = 9, .accuracy_f32 = 0.75},
+          .macro = AverageMetrics{.precision = 0.5, .recall = 0.25, .f1 = 1.0 / 3},
+          .weighted = AverageMetrics{.f1 = 0.75, .roc_auc = 0.875},
+          .calibration = Calibration{.temperature = 1.25, .test_loss = 0.5, .error_before = 0.1, .error_after = 0.05},
+          .intervals = Intervals{.test_accuracy = {0.5, 0.75}, .test_loss = {0.25, 1}, .macro_f1 = {0, 1}},
           .stop_reason = "time_limit"};
 }
 
@@ -45,10 +49,31 @@ TEST(JobJsonTest, ResultComesBackTheSame) {
   EXPECT_EQ(result.test_accuracy, 1.0 / 3);
   EXPECT_EQ(result.parameters, int64_t{1} << 40);
   EXPECT_EQ(result.classes.at(0).label, "köt\"er");
-  EXPECT_EQ(result.confusion, (std::vector<int>{1, 0, 2, 3}));
+  EXPECT_EQ(result.confusion, SomeResult().confusion);
   EXPECT_EQ(result.phase_seconds.at("train"), 1.5);
   EXPECT_EQ(result.precision, SomeResult().precision);
   EXPECT_EQ(result.stop_reason, "time_limit");
+}
+
+TEST(JobJsonTest, ResultOlderThanItsFieldsIsRead) {
+  ASSERT_OK_AND_ASSIGN(const Result result,
+                       ResultFromJson(R"({"test_accuracy":0.5,"confusion":[1,0,2,3],"classes":[{"label":"cat"}]})"));
+  EXPECT_EQ(result.confusion, (std::vector<ConfusionCell>{{0, 0, 1}, {1, 0, 2}, {1, 1, 3}}));
+  EXPECT_FALSE(result.classes.at(0).f1.has_value());
+  EXPECT_FALSE(result.macro.has_value());
+  EXPECT_FALSE(result.calibration.has_value());
+  EXPECT_FALSE(result.intervals.has_value());
+  EXPECT_THAT(ResultFromJson(R"({"confusion":[1,0,2]})"), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(ResultFromJson(R"({"confusion":[[1,0]]})"), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST(JobJsonTest, ResultOfAThousandClassesIsSmall) {
+  Result wide;
+  for (int i = 0; i < 1000; ++i) {
+    wide.classes.push_back({.label = "class", .precision = 1.0 / 3, .recall = 1.0 / 3, .f1 = 1.0 / 3, .roc_auc = 0.9});
+    for (int k = 0; k < 10; ++k) wide.confusion.push_back({i, (i + k) % 1000, 1});
+  }
+  EXPECT_LT(ToJson(wide).size(), size_t{512} << 10);
 }
 
 TEST(JobJsonTest, EveryKindOfEventComesBack) {

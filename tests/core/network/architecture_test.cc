@@ -48,6 +48,19 @@ TEST_P(EveryBackbone, TopComesAfterTheFeatures) {
   EXPECT_EQ(architecture.layers.back().inputs[0], architecture.features);
 }
 
+// As `keras.Model` and a FLOP counter give them (docs: 0.2995, 0.7168 and 3.49 thousand million).
+TEST(ArchitectureTest, MultiplyAccumulatesAreThoseOfTheNetworks) {
+  const auto count = [](const char* backbone, bool with_top = false) {
+    const auto architecture = FindArchitecture(backbone, with_top);
+    EXPECT_OK(architecture);
+    return MultiplyAccumulates(*architecture);
+  };
+  EXPECT_NEAR(count("mobilenet_v2") * 1e-9, 0.2995, 0.0001);
+  EXPECT_NEAR(count("efficientnet_v2_b0") * 1e-9, 0.7168, 0.0001);
+  EXPECT_NEAR(count("resnet50_v2") * 1e-9, 3.49, 0.02);
+  EXPECT_EQ(count("mobilenet_v2", true) - count("mobilenet_v2"), 1280 * 1000);
+}
+
 TEST(ArchitectureTest, StridesPadAtTheBottomRight) {
   ASSERT_OK_AND_ASSIGN(const Architecture mobilenet, FindArchitecture("mobilenet_v2"));
   const auto& first = std::get<Convolution>(LayerNamed(mobilenet, "Conv1").operation);

@@ -41,6 +41,19 @@ TEST(ManifestTest, PrecisionIsF32WhereOldTextsDoNotSay) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("int8")));
 }
 
+TEST(ManifestTest, TemperatureIsOneWhereOldTextsDoNotSay) {
+  Manifest manifest = Example();
+  manifest.temperature = 0.75;
+  ASSERT_OK_AND_ASSIGN(const std::string text, ToJson(manifest));
+  EXPECT_THAT(ManifestFromJson(text), IsOkAndHolds(manifest));
+  EXPECT_THAT(ManifestFromJson(absl::StrReplaceAll(text, {{"  \"temperature\": 0.75,\n", ""}})),
+              IsOkAndHolds(Example()));
+  for (const char* wrong : {"0.0", "-1.0"}) {
+    EXPECT_THAT(ManifestFromJson(absl::StrReplaceAll(text, {{"0.75", wrong}})),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("temperature")));
+  }
+}
+
 TEST(ManifestTest, EqualManifestsGiveEqualText) {
   ASSERT_OK_AND_ASSIGN(const std::string text, ToJson(Example()));
   EXPECT_THAT(ToJson(Example()), IsOkAndHolds(text));

@@ -51,6 +51,12 @@ class RegistryTest : public ::testing::Test {
     return staged.ok() ? PublishStaged(*staged, alias) : absl::StatusOr<int>(staged.status());
   }
 
+  ModelVersion Found(const std::string& model) {
+    const auto version = registry_->Find({.name = model});
+    EXPECT_OK(version);
+    return version.value_or(ModelVersion{});
+  }
+
   std::vector<int> NumbersOf(const std::string& model) {
     std::vector<int> numbers;
     const std::vector<ModelVersion> versions = registry_->ListVersions(model, 0, 100).value();
@@ -84,6 +90,20 @@ class RegistryTest : public ::testing::Test {
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<Registry> registry_;
 };
+
+TEST_F(RegistryTest, EvaluationIsKeptBesideTheHead) {
+  ASSERT_OK(Publish("old"));
+  EXPECT_FALSE(fs::exists(Found("old").evaluation_path));
+  ASSERT_OK_AND_ASSIGN(const Staged staged,
+                       registry_->Stage("new", "mobilenet_v2", std::string(64, 'a'), "job1",
+                                        {.head = "head", .manifest = "{}", .evaluation = "{\"labels\":[]}"}));
+  ASSERT_OK(PublishStaged(staged));
+  const ModelVersion version = Found("new");
+  EXPECT_EQ(ReadFile(version.evaluation_path, 100).value(), "{\"labels\":[]}");
+  EXPECT_EQ(version.size_bytes, 4 + 2 + 13);
+  ASSERT_OK(registry_->Delete("new", 1));
+  EXPECT_FALSE(fs::exists(version.evaluation_path));
+}
 
 TEST_F(RegistryTest, PublishedVersionIsFoundWithItsFiles) {
   EXPECT_EQ(Publish("animals").value(), 1);

@@ -1,9 +1,11 @@
 #include "core/workflow/train_workflow.h"
 
+#include <cmath>
 #include <filesystem>
 #include <variant>
 
 #include "core/base/errors.h"
+#include "core/registry/evaluation_record.h"
 #include "core/registry/manifest.h"
 #include "tests/testing/training_site.h"
 
@@ -81,7 +83,7 @@ TEST_F(TrainWorkflowTest, TrainsAndPublishesAVersionThatExplainsItself) {
   EXPECT_EQ(job.result->images_computed, 3 * kPerClass);
   EXPECT_EQ(job.result->trainable_parameters, 1280 * 3 + 3);
   EXPECT_EQ(job.result->classes.size(), 3u);
-  EXPECT_EQ(job.result->confusion.size(), 9u);
+  EXPECT_EQ(job.result->confusion.size(), 3u);  // all on the diagonal
   for (const char* phase : {"prepare", "train", "evaluate", "publish", "total"}) {
     EXPECT_GT(job.result->phase_seconds.at(phase), 0) << phase;
   }
@@ -96,6 +98,65 @@ TEST_F(TrainWorkflowTest, TrainsAndPublishesAVersionThatExplainsItself) {
   ASSERT_OK_AND_ASSIGN(const jobs::TrainSpec manifest_spec, jobs::TrainSpecFromJson(manifest.spec_json));
   EXPECT_EQ(manifest_spec, spec);
   EXPECT_FALSE(std::filesystem::exists(site_.jobs_root() + "/" + job.id));
+}
+
+TEST_F(TrainWorkflowTest, VersionIsEvaluatedAndCalibrated) {
+  const jobs::Job job = RunToEnd(spec_);
+  ASSERT_TRUE(job.result.has_value());
+  const jobs::Result& result = *job.result;
+  ASSERT_TRUE(result.macro && result.weighted && result.calibration && result.intervals);
+  EXPECT_EQ(result.macro->f1, 1);
+  EXPECT_EQ(result.macro->roc_auc, 1.0);
+  EXPECT_EQ(result.weighted->recall, result.test_accuracy);
+  EXPECT_EQ(result.classes[0].f1, 1.0);
+  EXPECT_EQ(result.classes[0].roc_auc, 1.0);
+  EXPECT_EQ(result.intervals->test_accuracy.low, 1);
+  EXPECT_LE(result.intervals->test_loss.low, result.test_loss);
+  EXPECT_GE(result.intervals->test_loss.high, result.test_loss);
+  // All of validation is right, so more confidence fits it better.
+  EXPECT_LT(result.calibration->temperature, 1);
+  EXPECT_LT(result.calibration->test_loss, result.test_loss);
+  EXPECT_LT(result.calibration->error_after, result.calibration->error_before);
+  ASSERT_OK_AND_ASSIGN(const registry::ModelVersion version, site_.registry().Find({.name = "colours"}));
+  ASSERT_OK_AND_ASSIGN(const registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
+  EXPECT_EQ(manifest.temperature, result.calibration->temperature);
+}
+
+TEST_F(TrainWorkflowTest, PredictionsOfTheTestAreKeptWithTheVersion) {
+  const jobs::Job job = RunToEnd(spec_);
+  ASSERT_OK_AND_ASSIGN(const registry::ModelVersion version, site_.registry().Find({.name = "colours"}));
+  ASSERT_OK_AND_ASSIGN(const registry::EvaluationRecord record,
+                       registry::ReadEvaluationRecord(version.evaluation_path));
+  int images = 0;
+  for (const jobs::ClassMetrics& metrics : job.result->classes) images += metrics.images;
+  EXPECT_EQ(static_cast<int>(record.labels.size()), images);
+  EXPECT_EQ(record.predictions, record.labels);  // all are right
+  EXPECT_FALSE(record.highest_loss.empty());
+  EXPECT_TRUE(record.disagreements.empty());
+  ASSERT_OK_AND_ASSIGN(const registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
+  EXPECT_EQ(manifest.test_split_hash.size(), 64u);
+}
+
+TEST_F(TrainWorkflowTest, MislabelledPhotosAreSuspects) {
+  constexpr int kMislabelled = 6;
+  site_.ImportPictures("wrong", kPerClass, kMislabelled);
+  ASSERT_EQ(RunToEnd(TrainingSite::Spec("wrong")).state, State::kSucceeded);
+  ASSERT_OK_AND_ASSIGN(const registry::ModelVersion version, site_.registry().Find({.name = "colours"}));
+  ASSERT_OK_AND_ASSIGN(const registry::EvaluationRecord record,
+                       registry::ReadEvaluationRecord(version.evaluation_path));
+  ASSERT_FALSE(record.disagreements.empty());
+  for (const registry::Suspect& suspect : record.disagreements) {
+    const std::string number = suspect.path.substr(suspect.path.find('/') + 1);
+    EXPECT_LT(std::stoi(number), kMislabelled) << suspect.path;
+    EXPECT_EQ(suspect.path.substr(0, suspect.path.find('/')), suspect.label);
+    EXPECT_NE(suspect.predicted, suspect.label);
+    EXPECT_GT(suspect.probability, suspect.label_probability);
+    EXPECT_NEAR(suspect.loss, -std::log(suspect.label_probability), 1e-5);
+  }
+  EXPECT_NE(record.highest_loss.front().predicted, record.highest_loss.front().label);
+  for (size_t i = 1; i < record.highest_loss.size(); ++i) {
+    EXPECT_GE(record.highest_loss[i - 1].loss, record.highest_loss[i].loss);
+  }
 }
 
 TEST_F(TrainWorkflowTest, VersionDecodesAsItsSpecSays) {

@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/registry/evaluation_record.h"
 #include "tests/server/services/server_test.h"
 #include "tests/testing/status_matchers.h"
 
@@ -7,6 +8,7 @@ namespace graft::testing {
 namespace {
 
 using Stub = v1::ModelService::Stub;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -56,6 +58,7 @@ TEST_F(ModelServiceTest, VersionExplainsItself) {
   EXPECT_EQ(version.preprocess().normalization(), "minus_one_to_one");
   EXPECT_EQ(version.spec().epochs(), 10);
   EXPECT_EQ(version.metrics().test_accuracy(), 0.875);
+  EXPECT_EQ(version.temperature(), 1.25);
   EXPECT_EQ(version.metrics().model_version(), version.name());
   EXPECT_EQ(version.job(), "jobs/j1");
   EXPECT_GT(version.size_bytes(), 0);
@@ -216,6 +219,139 @@ TEST_F(ModelServiceTest, CompareKeepsTheOrderAskedFor) {
   EXPECT_THAT(Call(&Stub::CompareModelVersions, *models_, request, &response), StatusIs(kInvalid, HasSubstr("names")));
   for (int i = 0; i < 101; ++i) request.add_names("a");
   EXPECT_THAT(Call(&Stub::CompareModelVersions, *models_, request, &response), StatusIs(kInvalid, HasSubstr("names")));
+}
+
+TEST_F(ModelServiceTest, ListsLeaveTheClassesOut) {
+  PublishModel("animals", {.classes = {{.label = "cat"}, {.label = "dog"}}});
+  EXPECT_EQ(Get("animals")->metrics().classes_size(), 2);
+  EXPECT_EQ(Get("animals")->metrics().confusion_matrix().labels_size(), 2);
+  v1::ListModelsResponse models;
+  ASSERT_OK(Call(&Stub::ListModels, *models_, v1::ListModelsRequest(), &models));
+  EXPECT_EQ(models.models(0).latest().metrics().test_accuracy(), 0.875);
+  EXPECT_EQ(models.models(0).latest().metrics().classes_size(), 0);
+  v1::ListModelVersionsRequest request;
+  request.set_model("animals");
+  v1::ListModelVersionsResponse versions;
+  ASSERT_OK(Call(&Stub::ListModelVersions, *models_, request, &versions));
+  EXPECT_EQ(versions.versions(0).metrics().classes_size(), 0);
+  EXPECT_FALSE(versions.versions(0).metrics().has_confusion_matrix());
+}
+
+class CompareTest : public ModelServiceTest {
+ protected:
+  // A version that predicts `predictions` for photos of the classes 0, 0, 1, 1.
+  void Publish(const std::string& model, std::vector<int> predictions, const std::string& test = "7e57") {
+    const registry::EvaluationRecord record{.labels = {0, 0, 1, 1}, .predictions = std::move(predictions)};
+    PublishModel(model, {.test_split_hash = test,
+                         .classes = {{.label = "cat", .precision = 0.5, .recall = 0.25, .f1 = 1.0 / 3},
+                                     {.label = "dog", .precision = 0.75, .recall = 0.5, .f1 = 0.6}},
+                         .evaluation = registry::ToJson(record)});
+  }
+  absl::StatusOr<v1::CompareModelVersionsResponse> Compare(const v1::CompareModelVersionsRequest& request) {
+    v1::CompareModelVersionsResponse response;
+    const absl::Status status = Call(&Stub::CompareModelVersions, *models_, request, &response);
+    return status.ok() ? absl::StatusOr<v1::CompareModelVersionsResponse>(response) : status;
+  }
+  static v1::CompareModelVersionsRequest Named(const std::vector<std::string>& names) {
+    v1::CompareModelVersionsRequest request;
+    for (const std::string& name : names) request.add_names(name);
+    return request;
+  }
+};
+
+TEST_F(CompareTest, OthersAreHeldAgainstTheFirst) {
+  Publish("a", {0, 0, 1, 0});
+  Publish("b", {0, 1, 0, 1});
+  PutWeights("mobilenet_v2");
+  ASSERT_OK_AND_ASSIGN(const auto response, Compare(Named({"a", "b"})));
+  ASSERT_EQ(response.versions_size(), 2);
+  EXPECT_EQ(response.versions(0).metrics().classes_size(), 0);
+  ASSERT_EQ(response.costs_size(), 2);
+  EXPECT_NEAR(static_cast<double>(response.costs(0).multiply_accumulates()), 0.2995e9, 0.0001e9);
+  EXPECT_GE(response.costs(0).size_bytes(), response.versions(0).size_bytes());
+  EXPECT_FALSE(response.costs(0).has_latency());
+  ASSERT_EQ(response.comparisons_size(), 1);
+  const v1::VersionComparison& comparison = response.comparisons(0);
+  EXPECT_EQ(comparison.version(), "models/b/versions/1");
+  EXPECT_EQ(comparison.baseline(), "models/a/versions/1");
+  EXPECT_TRUE(comparison.same_test_split());
+  EXPECT_EQ(comparison.mcnemar().only_version_right(), 1);
+  EXPECT_EQ(comparison.mcnemar().only_baseline_right(), 2);
+  EXPECT_TRUE(comparison.mcnemar().exact());
+  EXPECT_EQ(comparison.mcnemar().p_value(), 1);
+  ASSERT_EQ(comparison.classes_size(), 2);
+  EXPECT_EQ(comparison.classes(0).label(), "cat");
+  EXPECT_EQ(comparison.classes(0).f1(), 0);
+}
+
+TEST_F(CompareTest, UnequalTestSplitsAreRefusedUnlessAsked) {
+  Publish("a", {0, 0, 1, 0});
+  Publish("b", {0, 1, 0, 1}, "07e4");
+  v1::CompareModelVersionsRequest request = Named({"a", "b"});
+  EXPECT_THAT(Compare(request), StatusIs(kPrecondition, AllOf(HasSubstr("models/a/versions/1"),
+                                                              HasSubstr("datasets/animals/versions/1 (split 5711)"),
+                                                              HasSubstr("--any-split"))));
+  request.set_any_test_split(true);
+  ASSERT_OK_AND_ASSIGN(const auto response, Compare(request));
+  EXPECT_EQ(response.costs_size(), 2);
+  EXPECT_FALSE(response.comparisons(0).same_test_split());
+  EXPECT_FALSE(response.comparisons(0).has_mcnemar());
+  EXPECT_THAT(response.comparisons(0).mcnemar_missing(), HasSubstr("different photos"));
+  EXPECT_EQ(response.comparisons(0).classes_size(), 0);
+}
+
+TEST_F(CompareTest, OldVersionsAreComparedAsFarAsTheyGo) {
+  Publish("a", {0, 0, 1, 0});
+  PublishModel("old", {.classes = {{.label = "cat", .precision = 0.75}}});
+  ASSERT_OK_AND_ASSIGN(const auto response, Compare(Named({"a", "old"})));
+  const v1::VersionComparison& comparison = response.comparisons(0);
+  EXPECT_TRUE(comparison.same_test_split());
+  EXPECT_FALSE(comparison.has_mcnemar());
+  EXPECT_THAT(comparison.mcnemar_missing(), HasSubstr("models/old/versions/1 was published before"));
+  ASSERT_EQ(comparison.classes_size(), 1);
+  EXPECT_EQ(comparison.classes(0).precision(), 0.25);
+  EXPECT_FALSE(comparison.classes(0).has_f1());
+}
+
+TEST_F(CompareTest, LatencyIsMeasuredWhereAsked) {
+  Publish("a", {0, 0, 1, 0});
+  v1::CompareModelVersionsRequest request = Named({"a"});
+  request.set_measure_latency(true);
+  ASSERT_OK_AND_ASSIGN(const auto response, Compare(request));
+  EXPECT_TRUE(response.costs(0).has_latency());
+  EXPECT_GE(classifier_->calls(), 2 + 2 * 32);
+  EXPECT_EQ(classifier_->LastCall().priority, inference::Priority::kBatch);
+  EXPECT_EQ(classifier_->LastCall().pixels.size(), size_t{224} * 224 * 3);
+  for (int i = 0; i < 5; ++i) request.add_names("a");
+  EXPECT_THAT(Compare(request), StatusIs(kInvalid, HasSubstr("names")));
+}
+
+TEST_F(ModelServiceTest, SuspectsAreThoseOfTheVersion) {
+  const registry::Suspect suspect = {.path = "cat/1.jpg",
+                                     .label = "cat",
+                                     .predicted = "dog",
+                                     .probability = 0.75,
+                                     .label_probability = 0.25,
+                                     .loss = 2};
+  PublishModel("new", {.evaluation = registry::ToJson(registry::EvaluationRecord{.highest_loss = {suspect, suspect},
+                                                                                 .disagreements = {suspect}})});
+  PublishModel("old");
+  v1::ListSuspectsRequest request;
+  v1::ListSuspectsResponse response;
+  request.set_name("new");
+  ASSERT_OK(Call(&Stub::ListSuspects, *models_, request, &response));
+  EXPECT_EQ(response.model_version(), "models/new/versions/1");
+  EXPECT_EQ(response.dataset_version(), "datasets/animals/versions/1");
+  EXPECT_EQ(response.highest_loss_size(), 2);
+  ASSERT_EQ(response.disagreements_size(), 1);
+  EXPECT_EQ(response.disagreements(0).path(), "cat/1.jpg");
+  EXPECT_EQ(response.disagreements(0).predicted(), "dog");
+  EXPECT_EQ(response.disagreements(0).loss(), 2);
+  request.set_name("old");
+  EXPECT_THAT(Call(&Stub::ListSuspects, *models_, request, &response),
+              StatusIs(kPrecondition, HasSubstr("models/old/versions/1")));
+  request.set_name("nobody");
+  EXPECT_THAT(Call(&Stub::ListSuspects, *models_, request, &response), StatusIs(kNotFound));
 }
 
 TEST_F(ModelServiceTest, UnknownModelIsNotFound) {

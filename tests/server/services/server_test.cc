@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
 #include "core/base/status_macros.h"
-#include "core/jobs/job.h"
 #include "core/registry/manifest.h"
 #include "core/weights/weight_store.h"
 #include "tests/core/image/made_images.h"
@@ -85,7 +84,7 @@ void ServerTest::PutWeights(const std::string& backbone) {
   ASSERT_OK(weights::PutWeights(data_.weights(), backbone, "not really weights", "random:1", "none"));
 }
 
-void ServerTest::PublishModel(const std::string& model) {
+void ServerTest::PublishModel(const std::string& model, const Tested& tested) {
   registry::Manifest manifest;
   manifest.model = model;
   manifest.backbone = "mobilenet_v2";
@@ -93,6 +92,9 @@ void ServerTest::PublishModel(const std::string& model) {
   manifest.labels = {"cat", "dog"};
   manifest.preprocess.normalization = "minus_one_to_one";
   manifest.dataset_version = "datasets/animals/versions/1";
+  manifest.split_hash = "5711";
+  manifest.test_split_hash = tested.test_split_hash;
+  manifest.temperature = 1.25;
   manifest.job = "jobs/j1";
   jobs::TrainSpec spec;
   spec.backbone = "mobilenet_v2";
@@ -100,10 +102,12 @@ void ServerTest::PublishModel(const std::string& model) {
   manifest.spec_json = jobs::ToJson(spec);
   jobs::Result result;
   result.test_accuracy = 0.875;
+  result.classes = tested.classes;
   manifest.result_json = jobs::ToJson(result);
   ASSERT_OK_AND_ASSIGN(const std::string text, registry::ToJson(manifest));
   ASSERT_OK_AND_ASSIGN(const registry::Staged staged,
-                       registry_->Stage(model, manifest.backbone, manifest.backbone_sha256, "j1", {"head", text}));
+                       registry_->Stage(model, manifest.backbone, manifest.backbone_sha256, "j1",
+                                        {.head = "head", .manifest = text, .evaluation = tested.evaluation}));
   ASSERT_OK(database_->Write("publish", [&](store::Transaction& transaction) {
     return registry_->Publish(transaction, staged, "").status();
   }));

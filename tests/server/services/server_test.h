@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/data_folder.h"
+#include "core/jobs/job.h"
 #include "core/store/blob_store.h"
 #include "graft/v1/dataset.grpc.pb.h"
 #include "graft/v1/inference.grpc.pb.h"
@@ -53,7 +54,12 @@ class ServerTest : public ::testing::Test {
   // Gives a backbone weights (that no network could read).
   void PutWeights(const std::string& backbone);
   // Publishes a version as a worker would, without training.
-  void PublishModel(const std::string& model);
+  struct Tested {
+    std::string test_split_hash;
+    std::vector<jobs::ClassMetrics> classes;
+    std::string evaluation;  // JSON; empty: published before there were such records
+  };
+  void PublishModel(const std::string& model, const Tested& tested = {});
   // A job on the data set "animals", which it uploads when need be.
   absl::StatusOr<v1::Job> SubmitJob(const std::string& request_id = "");
 
