@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
@@ -157,6 +158,16 @@ std::string RenderProgressOf(const v1::Job& job) {
   return "";
 }
 
+// "best epoch 7 of 10 run", "l2 0.1, the best of 9 tried"
+std::string RenderChoice(const v1::JobResult& result) {
+  for (const v1::Trial& trial : result.trials()) {
+    if (!trial.best()) continue;
+    const std::string l2 = absl::StrFormat("l2 %.3g", trial.l2());
+    return result.trials_size() == 1 ? l2 : absl::StrCat(l2, ", the best of ", result.trials_size(), " tried");
+  }
+  return absl::StrCat("best epoch ", result.best_epoch(), " of ", result.epochs_run(), " run");
+}
+
 }  // namespace
 
 std::string RenderError(const v1::JobError& error) {
@@ -187,10 +198,10 @@ std::string RenderResult(const v1::JobResult& result, const terminal::Console& c
       console.Bold(absl::StrCat(
           "test accuracy ", WithInterval(result.test_accuracy(), result.has_intervals(), intervals.test_accuracy()),
           ", test loss ", WithInterval(result.test_loss(), result.has_intervals(), intervals.test_loss()))),
-      "\n  best epoch ", result.best_epoch(), " of ", result.epochs_run(), " run (validation accuracy ",
-      FormatMetric(result.validation_accuracy()), ", loss ", FormatMetric(result.validation_loss()), ")",
-      RenderStopReason(result.stop_reason()), "\n", RenderQuality(result), "\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()),
-      RenderPhases(result), "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
+      "\n  ", RenderChoice(result), " (validation accuracy ", FormatMetric(result.validation_accuracy()), ", loss ",
+      FormatMetric(result.validation_loss()), ")", RenderStopReason(result.stop_reason()), "\n", RenderQuality(result),
+      "\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()), RenderPhases(result),
+      "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
       " from cache\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
       terminal::FormatCount(result.trainable_parameters()), " trained)\n",
       result.has_precision() ? absl::StrCat("  ", RenderPrecision(result.precision()), "\n") : "", "\npublished ",
@@ -203,10 +214,12 @@ std::string RenderSpec(const v1::TrainSpec& spec) {
   AppendField(text, "backbone", spec.backbone());
   AppendField(text, "model", spec.model());
   AppendField(text, "preset", spec.preset());
+  AppendField(text, "solver", spec.solver());
   if (spec.has_epochs()) AppendField(text, "epochs", absl::StrCat(spec.epochs()));
   if (spec.has_patience()) AppendField(text, "patience", absl::StrCat(spec.patience()));
   if (spec.has_batch_size()) AppendField(text, "batch size", absl::StrCat(spec.batch_size()));
   if (spec.has_learning_rate()) AppendField(text, "learning rate", absl::StrCat(spec.learning_rate()));
+  if (spec.has_l2()) AppendField(text, "l2", absl::StrCat(spec.l2()));
   if (spec.has_seed()) AppendField(text, "seed", absl::StrCat(spec.seed()));
   if (spec.has_train_fraction()) AppendField(text, "train fraction", absl::StrCat(spec.train_fraction()));
   if (spec.has_validation_fraction()) {

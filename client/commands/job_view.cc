@@ -39,6 +39,9 @@ void JobView::Show(const v1::JobEvent& event) {
       console_.Say(absl::StrCat(terminal::Printable(event.memory_reduced().reason()), "; goes on with 1/",
                                 event.memory_reduced().divisor(), " at a time"));
       break;
+    case v1::JobEvent::kTrialDone:
+      ShowTrial(event.trial_done().trial());
+      break;
     case v1::JobEvent::EVENT_NOT_SET:
       break;  // a newer server's event
   }
@@ -80,6 +83,13 @@ void JobView::ShowEpoch(const v1::JobEvent::EpochDone& epoch) {
           ? absl::StrCat("  ", terminal::FormatDuration(ToDuration(epoch.estimated_time_left())), " left")
           : "",
       epoch.best() ? "  best" : ""));
+}
+
+void JobView::ShowTrial(const v1::Trial& trial) {
+  console_.Say(absl::StrFormat("l2 %-8.3g  loss %s  acc %s  val_loss %s  val_acc %s  %d iterations  %.2fs%s",
+                               trial.l2(), FormatMetric(trial.train_loss()), FormatMetric(trial.train_accuracy()),
+                               FormatMetric(trial.validation_loss()), FormatMetric(trial.validation_accuracy()),
+                               trial.iterations(), trial.seconds(), trial.best() ? "  best" : ""));
 }
 
 }  // namespace graft::commands

@@ -20,13 +20,15 @@ constexpr char kFooter[] =
 
 Examples:
   graft train --dataset animals --backbone mobilenet_v2
+  graft train --dataset animals --backbone mobilenet_v2 --preset fast
   graft train --dataset animals:2 --backbone efficientnet_v2_b0 --model animals --epochs 25 --alias production
   graft -o json train --dataset animals --backbone mobilenet_v2 | jq .result.testAccuracy)";
 
 struct TrainOptions {
-  std::string dataset, backbone, model, preset, device, alias, decode, precision, priority, max_duration, request_id;
+  std::string dataset, backbone, model, preset, device, alias, decode, precision, priority, max_duration, solver,
+      request_id;
   std::optional<int32_t> epochs, patience, batch_size;
-  std::optional<double> learning_rate, train_fraction, validation_fraction;
+  std::optional<double> learning_rate, l2, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
   std::optional<int32_t> folds, fold;
   bool validate_only = false;
@@ -62,10 +64,12 @@ absl::StatusOr<v1::SubmitJobRequest> ToRequest(const TrainOptions& options) {
   if (!options.max_duration.empty()) {
     ASSIGN_OR_RETURN(*spec.mutable_max_duration(), ParseLimit(options.max_duration));
   }
+  spec.set_solver(options.solver);
   if (options.epochs) spec.set_epochs(*options.epochs);
   if (options.patience) spec.set_patience(*options.patience);
   if (options.batch_size) spec.set_batch_size(*options.batch_size);
   if (options.learning_rate) spec.set_learning_rate(*options.learning_rate);
+  if (options.l2) spec.set_l2(*options.l2);
   if (options.seed) spec.set_seed(*options.seed);
   if (options.train_fraction) spec.set_train_fraction(*options.train_fraction);
   if (options.validation_fraction) spec.set_validation_fraction(*options.validation_fraction);
@@ -82,12 +86,20 @@ void DefineFlags(CLI::App& train, TrainOptions& options) {
       ->required()
       ->type_name("NAME");
   train.add_option("--model", options.model, "Model to publish to [{dataset}-{backbone}]")->type_name("NAME");
-  train.add_option("--preset", options.preset, "Recipe: article (frozen backbone, softmax head, Adam) [article]")
+  train
+      .add_option(
+          "--preset", options.preset,
+          "Recipe: article (frozen backbone, softmax head, Adam) or fast (the same head, solved: L-BFGS) [article]")
       ->type_name("NAME");
-  train.add_option("--epochs", options.epochs, "At most this many [article: 10 for mobilenet_v2, else 25]");
-  train.add_option("--patience", options.patience, "Stop after this many epochs without a better validation loss [3]");
-  train.add_option("--batch-size", options.batch_size, "Photos per step [32]");
-  train.add_option("--learning-rate", options.learning_rate, "Of Adam [0.001]");
+  train
+      .add_option("--solver", options.solver,
+                  "Of the head: adam, or lbfgs (logistic regression to its optimum) [the preset's]")
+      ->type_name("NAME");
+  train.add_option("--l2", options.l2, "Of lbfgs: penalty on the head's weights [chosen on the validation split]");
+  train.add_option("--epochs", options.epochs, "Of adam: at most this many [10 for mobilenet_v2, else 25]");
+  train.add_option("--patience", options.patience, "Of adam: stop after this many epochs without a better loss [3]");
+  train.add_option("--batch-size", options.batch_size, "Of adam: photos per step [32]");
+  train.add_option("--learning-rate", options.learning_rate, "Of adam [0.001]");
   train.add_option("--seed", options.seed, "Of the split, the head's first values and the order of batches [0]");
   train.add_option("--train-fraction", options.train_fraction, "Share of photos to train on [0.7]");
   train.add_option("--validation-fraction", options.validation_fraction,

@@ -53,17 +53,18 @@ struct Failure {
   std::string message;
 };
 
-// Requested spec: fields the user left out are empty. Resolved spec: all are set, dataset is
-// "datasets/D/versions/N"; but `decode` and `precision` are empty in jobs older than they are: scaled, f32; and no
-// limit of time stays none.
+// Requested spec: fields the user left out are empty. Resolved spec: dataset is "datasets/D/versions/N" and all are
+// set, except those of another solver, `l2` where the job is to choose it, and a limit of time where none was asked
+// for. `decode`, `precision`, `priority` and `solver` are empty in jobs older than they are: scaled, f32, normal, adam.
 struct TrainSpec {
   std::string dataset, backbone, model, preset, device, alias;
   std::string decode;                 // "scaled", "full"
   std::string precision;              // "auto", "f32", "bf16"
-  std::string priority;               // "low", "normal", "high"; empty in older jobs: normal
+  std::string solver;                 // "adam", "lbfgs"
+  std::string priority;               // "low", "normal", "high"
   std::optional<double> max_seconds;  // of work, all attempts together; none: no limit
   std::optional<int> epochs, patience, batch_size;
-  std::optional<double> learning_rate, train_fraction, validation_fraction;
+  std::optional<double> learning_rate, l2, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
   std::optional<int> folds, fold;  // both or none: k-fold cross-validation
   bool operator==(const TrainSpec&) const = default;
@@ -110,6 +111,15 @@ struct PrecisionReport {
   bool operator==(const PrecisionReport&) const = default;
 };
 
+// Proto Trial.
+struct Trial {
+  int number = 0;
+  double l2 = 0;
+  int iterations = 0;
+  double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, seconds = 0;
+  bool best = false;
+};
+
 struct Result {
   std::string model_version;  // "models/m/versions/1"; set when published
   double test_loss = 0, test_accuracy = 0, validation_loss = 0, validation_accuracy = 0;
@@ -125,6 +135,7 @@ struct Result {
   std::optional<AverageMetrics> macro, weighted;
   std::optional<Calibration> calibration;
   std::optional<Intervals> intervals;
+  std::vector<Trial> trials;
 };
 
 struct StateChanged {
@@ -157,8 +168,12 @@ struct MemoryReduced {
   std::string reason;
   int divisor = 1;
 };
-using EventBody =
-    std::variant<StateChanged, FeatureProgress, FeaturesReady, EpochDone, Message, PrecisionChosen, MemoryReduced>;
+struct TrialDone {
+  Trial trial;
+  int trials = 0;  // at most
+};
+using EventBody = std::variant<StateChanged, FeatureProgress, FeaturesReady, EpochDone, Message, PrecisionChosen,
+                               MemoryReduced, TrialDone>;
 
 struct Event {
   int sequence = 0;  // 1, 2, 3, ... per job, without holes

@@ -27,10 +27,12 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("precision", spec.precision);
   field("priority", spec.priority);
   field("max_seconds", spec.max_seconds);
+  field("solver", spec.solver);
   field("epochs", spec.epochs);
   field("patience", spec.patience);
   field("batch_size", spec.batch_size);
   field("learning_rate", spec.learning_rate);
+  field("l2", spec.l2);
   field("train_fraction", spec.train_fraction);
   field("validation_fraction", spec.validation_fraction);
   field("seed", spec.seed);
@@ -93,6 +95,19 @@ void FieldsOf(T& report, Field field) requires std::is_same_v<std::remove_const_
 }
 
 template <typename T, typename Field>
+void FieldsOf(T& trial, Field field) requires std::is_same_v<std::remove_const_t<T>, Trial> {
+  field("number", trial.number);
+  field("l2", trial.l2);
+  field("iterations", trial.iterations);
+  field("train_loss", trial.train_loss);
+  field("train_accuracy", trial.train_accuracy);
+  field("validation_loss", trial.validation_loss);
+  field("validation_accuracy", trial.validation_accuracy);
+  field("seconds", trial.seconds);
+  field("best", trial.best);
+}
+
+template <typename T, typename Field>
 void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_t<T>, Result> {
   field("model_version", result.model_version);
   field("test_loss", result.test_loss);
@@ -115,6 +130,7 @@ void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_
   field("weighted", result.weighted);
   field("calibration", result.calibration);
   field("intervals", result.intervals);
+  field("trials", result.trials);
 }
 
 template <typename T, typename Field>
@@ -172,6 +188,12 @@ void FieldsOf(T& reduced, Field field) requires std::is_same_v<std::remove_const
 }
 
 template <typename T, typename Field>
+void FieldsOf(T& done, Field field) requires std::is_same_v<std::remove_const_t<T>, TrialDone> {
+  field("trial", done.trial);
+  field("trials", done.trials);
+}
+
+template <typename T, typename Field>
 void FieldsOf(T& progress, Field field) requires std::is_same_v<std::remove_const_t<T>, Progress> {
   field("images_done", progress.images_done);
   field("images_total", progress.images_total);
@@ -211,9 +233,10 @@ Json Encode(const std::map<std::string, double>& values) {
   for (const auto& [key, value] : values) object[key] = Encode(value);
   return object;
 }
-Json Encode(const std::vector<ClassMetrics>& values) {
+template <typename T>
+Json Encode(const std::vector<T>& values) requires(!Plain<std::vector<T>>) {
   Json array = Json::array();
-  for (const ClassMetrics& value : values) array.push_back(Encode(value));
+  for (const T& value : values) array.push_back(Encode(value));
   return array;
 }
 // [actual, predicted, images] each.
@@ -282,7 +305,8 @@ void Decode(const Json& json, std::map<std::string, double>& values) {
   values.clear();
   for (const auto& [key, value] : json.items()) Decode(value, values[key]);
 }
-void Decode(const Json& json, std::vector<ClassMetrics>& values) {
+template <typename T>
+void Decode(const Json& json, std::vector<T>& values) requires(!Plain<std::vector<T>>) {
   values.clear();
   for (const Json& value : json) Decode(value, values.emplace_back());
 }
@@ -326,7 +350,7 @@ absl::StatusOr<T> FromJson(absl::string_view doing, absl::string_view text) {
 }
 
 constexpr const char* kBodyNames[] = {"state_changed", "feature_progress", "features_ready", "epoch_done",
-                                      "message",       "precision_chosen", "memory_reduced"};
+                                      "message",       "precision_chosen", "memory_reduced", "trial_done"};
 static_assert(std::variant_size_v<EventBody> == std::size(kBodyNames));
 
 template <size_t index = 0>

@@ -80,6 +80,7 @@ struct Apply {
   void operator()(const Message&) const {}
   void operator()(const PrecisionChosen&) const {}
   void operator()(const MemoryReduced&) const {}
+  void operator()(const TrialDone&) const {}
 };
 
 }  // namespace

@@ -15,10 +15,21 @@
 namespace graft::jobs {
 namespace {
 
-constexpr char kPreset[] = "article";
+constexpr char kAdam[] = "adam";
 constexpr size_t kMaxNameBytes = 63;
 constexpr double kMostSeconds = 30 * 24 * 3600;
 constexpr char kLowPriority[] = "low", kNormalPriority[] = "normal", kHighPriority[] = "high";
+
+struct Preset {
+  const char* name;
+  const char* solver;
+};
+constexpr Preset kPresets[] = {{"article", kAdam}, {"fast", kLbfgs}};  // the first is the default
+
+// Weaker, the optimum of separable classes is so far away that finding it takes too long; stronger, the head is its
+// bias.
+constexpr double kLeastL2 = 1e-6;
+constexpr double kMostL2 = 1000;
 
 // The article's recipe; its epochs depend on the backbone (SpecContext).
 constexpr int kArticlePatience = 3;
@@ -51,9 +62,14 @@ absl::Status CheckRequired(const TrainSpec& requested) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ResolvePreset(const std::string& preset) {
-  if (preset.empty() || preset == kPreset) return std::string(kPreset);
-  return InvalidField("spec.preset", absl::StrCat("there is no preset '", preset, "'; presets are: ", kPreset));
+absl::StatusOr<Preset> FindPreset(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Preset& preset : kPresets) {
+    if (name.empty() || name == preset.name) return preset;
+    names.push_back(preset.name);
+  }
+  return InvalidField("spec.preset",
+                      absl::StrCat("there is no preset '", name, "'; presets are: ", absl::StrJoin(names, ", ")));
 }
 
 // Cut so that it still is a name.
@@ -136,15 +152,36 @@ absl::Status ResolveFolds(const TrainSpec& requested, TrainSpec& spec) {
       "spec.fold", absl::StrCat("says which of the ", *spec.folds, " folds is the test split: use 1 to ", *spec.folds));
 }
 
-absl::Status ResolveNumbers(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
+absl::Status RefuseIfSet(absl::string_view field, bool set, absl::string_view its_solver, const TrainSpec& spec) {
+  if (!set) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat("belongs to solver ", its_solver, ", but this job's is ", spec.solver,
+                                          ": leave it out, or use solver ", its_solver));
+}
+
+absl::Status ResolveAdam(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
+  RETURN_IF_ERROR(RefuseIfSet("spec.l2", requested.l2.has_value(), kLbfgs, spec));
   ASSIGN_OR_RETURN(spec.epochs, InRange("spec.epochs", requested.epochs.value_or(article_epochs), 1000));
   ASSIGN_OR_RETURN(spec.patience, InRange("spec.patience", requested.patience.value_or(kArticlePatience), 1000));
   ASSIGN_OR_RETURN(spec.batch_size, InRange("spec.batch_size", requested.batch_size.value_or(kArticleBatchSize), 1024));
   ASSIGN_OR_RETURN(spec.learning_rate,
                    Positive("spec.learning_rate", requested.learning_rate.value_or(kArticleLearningRate), 10));
-  spec.seed = requested.seed.value_or(0);
-  RETURN_IF_ERROR(ResolveFolds(requested, spec));
-  return ResolveFractions(requested, spec);
+  return absl::OkStatus();
+}
+
+absl::Status ResolveLbfgs(const TrainSpec& requested, TrainSpec& spec) {
+  RETURN_IF_ERROR(RefuseIfSet("spec.epochs", requested.epochs.has_value(), kAdam, spec));
+  RETURN_IF_ERROR(RefuseIfSet("spec.patience", requested.patience.has_value(), kAdam, spec));
+  RETURN_IF_ERROR(RefuseIfSet("spec.batch_size", requested.batch_size.has_value(), kAdam, spec));
+  RETURN_IF_ERROR(RefuseIfSet("spec.learning_rate", requested.learning_rate.has_value(), kAdam, spec));
+  spec.l2 = requested.l2;
+  if (!spec.l2 || (*spec.l2 >= kLeastL2 && *spec.l2 <= kMostL2)) return absl::OkStatus();
+  return InvalidField("spec.l2", absl::StrCat(*spec.l2, " is out of range: use ", kLeastL2, " to ", kMostL2));
+}
+
+absl::Status ResolveSolver(const TrainSpec& requested, const Preset& preset, int article_epochs, TrainSpec& spec) {
+  const std::string wanted = requested.solver.empty() ? preset.solver : requested.solver;
+  ASSIGN_OR_RETURN(spec.solver, OneOf("spec.solver", wanted, {kAdam, kLbfgs}));
+  return spec.solver == kLbfgs ? ResolveLbfgs(requested, spec) : ResolveAdam(requested, article_epochs, spec);
 }
 
 }  // namespace
@@ -154,7 +191,8 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   TrainSpec spec;
   spec.dataset = context.dataset_version;
   spec.backbone = requested.backbone;
-  ASSIGN_OR_RETURN(spec.preset, ResolvePreset(requested.preset));
+  ASSIGN_OR_RETURN(const Preset preset, FindPreset(requested.preset));
+  spec.preset = preset.name;
   ASSIGN_OR_RETURN(spec.model, ResolveModel(requested, context.dataset));
   ASSIGN_OR_RETURN(spec.device, ResolveDevice(requested.device, context.devices));
   ASSIGN_OR_RETURN(spec.decode, OneOf("spec.decode", requested.decode, {"scaled", "full"}));
@@ -162,7 +200,10 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   ASSIGN_OR_RETURN(spec.priority,
                    OneOf("spec.priority", requested.priority, {kNormalPriority, kLowPriority, kHighPriority}));
   ASSIGN_OR_RETURN(spec.max_seconds, ResolveMaxSeconds(requested.max_seconds));
-  RETURN_IF_ERROR(ResolveNumbers(requested, context.article_epochs, spec));
+  RETURN_IF_ERROR(ResolveSolver(requested, preset, context.article_epochs, spec));
+  RETURN_IF_ERROR(ResolveFractions(requested, spec));
+  RETURN_IF_ERROR(ResolveFolds(requested, spec));
+  spec.seed = requested.seed.value_or(0);
   if (!requested.alias.empty()) RETURN_IF_ERROR(ValidateName("spec.alias", requested.alias));
   spec.alias = requested.alias;
   return spec;

@@ -9,6 +9,9 @@
 
 namespace graft::jobs {
 
+// TrainSpec.solver.
+inline constexpr char kLbfgs[] = "lbfgs";
+
 // Facts that resolving needs, looked up by the caller.
 struct SpecContext {
   std::string dataset_version;            // "datasets/animals5/versions/2": what spec.dataset names now
@@ -18,7 +21,8 @@ struct SpecContext {
   std::vector<std::string> bf16_devices;  // those of them that compute in bf16
 };
 
-// Every field set but a limit of time that was not asked for. InvalidField("spec.<field>") with the allowed range.
+// Every field set that TrainSpec says is. InvalidField("spec.<field>") with the allowed range, or for a field of
+// another solver.
 absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecContext& context);
 
 // Of a resolved spec: -1, 0 or 1; higher goes first.

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
-#include "core/train/head_tensors.h"
 #include "core/train/divergence.h"
+#include "core/train/head_tensors.h"
 #include "core/train/random_order.h"
 
 namespace graft::train {

@@ -18,6 +18,7 @@
 #include "core/train/epoch_rows.h"
 #include "core/train/head_tensors.h"
 #include "core/train/random_order.h"
+#include "core/train/single_thread.h"
 #include "core/train/softmax_regression.h"
 
 namespace graft::train {
@@ -28,18 +29,6 @@ using Clock = std::chrono::steady_clock;
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-// Sums over more threads have another order, and with it other last bits; matrices this small gain nothing from them.
-class SingleThread {
- public:
-  SingleThread() : threads_(at::get_num_threads()) { at::set_num_threads(1); }
-  ~SingleThread() { at::set_num_threads(threads_); }
-  SingleThread(const SingleThread&) = delete;
-  SingleThread& operator=(const SingleThread&) = delete;
-
- private:
-  const int threads_;
-};
 
 Head ZeroHead(int dimension, int classes) {
   return {.dimension = dimension,
@@ -173,23 +162,17 @@ class HeadTraining {
   TrainingState state_;
 };
 
-absl::Status CheckFeatures(absl::string_view split, const LabelledFeatures& features, int dimension, int classes) {
-  if (features.labels.empty()) return absl::InvalidArgumentError(absl::StrCat("the ", split, " split is empty"));
-  if (features.dimension != dimension || features.values.size() != features.labels.size() * dimension) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the ", split, " split's features are not [", features.labels.size(), ", ", dimension, "]"));
-  }
-  if (features.views < 1 || features.labels.size() % static_cast<size_t>(features.views) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("the ", split, " split's ", features.labels.size(), " rows are not ",
-                                                   features.views, " views of each image"));
-  }
-  const auto [lowest, highest] = std::minmax_element(features.labels.begin(), features.labels.end());
-  if (*lowest >= 0 && *highest < classes) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the ", split, " split has a label outside 0 .. ", classes - 1));
-}
-
 absl::Status Observe(const EpochMetrics& metrics, int observed_epochs, const EpochObserver& observer) {
   return metrics.epoch > observed_epochs ? observer(metrics) : absl::OkStatus();
+}
+
+TrainedHead BestOf(const TrainingState& state) {
+  const EpochMetrics& best = state.history[state.best_epoch - 1];
+  return {.head = state.best,
+          .history = state.history,
+          .best_epoch = state.best_epoch,
+          .validation_loss = best.validation_loss,
+          .validation_accuracy = best.validation_accuracy};
 }
 
 absl::StatusOr<TrainedHead> RunToEnd(HeadTraining& training, const std::string& checkpoint_path,
@@ -203,8 +186,7 @@ absl::StatusOr<TrainedHead> RunToEnd(HeadTraining& training, const std::string& 
     RETURN_IF_ERROR(SaveCheckpoint(checkpoint_path, training.state(), inputs_digest));
     RETURN_IF_ERROR(Observe(training.state().history.back(), observed_epochs, observer));
   }
-  const TrainingState& state = training.state();
-  return TrainedHead{.head = state.best, .history = state.history, .best_epoch = state.best_epoch};
+  return BestOf(training.state());
 }
 
 }  // namespace
@@ -237,7 +219,7 @@ absl::StatusOr<TrainedHead> BestHeadSoFar(const LabelledFeatures& train, const L
   const std::optional<TrainingState> state =
       LoadCheckpoint(checkpoint_path, InputsDigest(train, validation, options), train.dimension, options.classes);
   if (!state || state->best_epoch == 0) return absl::FailedPreconditionError("no epoch of the run has ended yet");
-  return TrainedHead{.head = state->best, .history = state->history, .best_epoch = state->best_epoch};
+  return BestOf(*state);
 }
 
 absl::StatusOr<std::vector<float>> Logits(const Head& head, const LabelledFeatures& features,

@@ -7,18 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
+#include "core/train/labelled_features.h"
 
 namespace graft::train {
-
-struct LabelledFeatures {
-  int dimension = 0;
-  std::vector<float> values;  // [rows, dimension]
-  std::vector<int> labels;    // [rows], 0 .. classes-1
-  // Rows are images; or, to train on, that many views of the images: all of the first view, then of the second, ...
-  // TrainHead takes an epoch's rows by EpochRows, so that an epoch has each image once.
-  int views = 1;
-};
 
 struct HeadOptions {
   int classes = 0;
@@ -49,6 +40,7 @@ struct TrainedHead {
   Head head;  // of the best epoch
   std::vector<EpochMetrics> history;
   int best_epoch = 0;
+  double validation_loss = 0, validation_accuracy = 0;  // of `head`
 };
 
 // Call once at the start of main, before any other LibTorch use: how many threads LibTorch has in this process.

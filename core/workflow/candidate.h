@@ -5,6 +5,7 @@
 
 #include "core/dataset/dataset_store.h"
 #include "core/engine/engine.h"
+#include "core/jobs/job.h"
 #include "core/network/backbone_catalog.h"
 #include "core/network/preprocess.h"
 #include "core/train/head_trainer.h"
@@ -35,6 +36,7 @@ struct Candidate {
   engine::Precision precision;
   Splits splits;
   train::TrainedHead trained;
+  std::vector<jobs::Trial> trials;  // of a solver
 };
 
 }  // namespace graft::workflow

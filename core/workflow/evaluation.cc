@@ -60,13 +60,6 @@ jobs::Intervals ToResult(const evaluate::Intervals& intervals) {
           .macro_f1 = convert(intervals.macro_f1)};
 }
 
-absl::StatusOr<std::vector<float>> Probabilities(const train::Head& head, const train::LabelledFeatures& features,
-                                                 const std::string& device) {
-  absl::StatusOr<std::vector<float>> probabilities = train::Predict(head, features, device);
-  if (!probabilities.ok()) return BlameComputing(device, probabilities.status());
-  return probabilities;
-}
-
 // The head's logits of a split.
 struct ScoredSplit {
   std::vector<float> logits;  // [labels.size(), classes]
@@ -135,13 +128,13 @@ train::LabelledFeatures Rows(const train::LabelledFeatures& split, size_t first,
           .labels = {labels, labels + static_cast<int64_t>(count)}};
 }
 
-// In parts: the logits of 140,000 photos of 1,000 classes are half a gigabyte.
+// Of the first `photos` rows, in parts: the logits of 140,000 photos of 1,000 classes are half a gigabyte.
 absl::StatusOr<std::vector<Judgement>> Judge(const train::Head& head, const train::LabelledFeatures& split,
-                                             double temperature, const std::string& device) {
+                                             size_t photos, double temperature, const std::string& device) {
   constexpr size_t kRowsAtOnce = 4096;
   std::vector<Judgement> judgements;
-  for (size_t first = 0; first < split.labels.size(); first += kRowsAtOnce) {
-    const train::LabelledFeatures rows = Rows(split, first, std::min(kRowsAtOnce, split.labels.size() - first));
+  for (size_t first = 0; first < photos; first += kRowsAtOnce) {
+    const train::LabelledFeatures rows = Rows(split, first, std::min(kRowsAtOnce, photos - first));
     ASSIGN_OR_RETURN(const ScoredSplit scored, Score(head, rows, device));
     const std::vector<float> probabilities = scored.ProbabilitiesAt(temperature);
     const std::vector<double> losses = evaluate::LossesOf(probabilities, rows.labels, head.classes);
@@ -176,12 +169,14 @@ std::vector<registry::Suspect> HighestBy(double Judgement::*key, std::vector<Jud
   return suspects;
 }
 
-// Training photos that the head, though trained on them, does not believe.
+// Training photos that the head, though trained on them, does not believe; none where their features were not kept.
 absl::Status AddSuspects(const TrainInputs& inputs, const Candidate& candidate, const std::string& device,
                          Evaluation& evaluation) {
   const train::LabelledFeatures& train = candidate.splits.train;
+  // Rows beyond the photos are further views of them.
+  const size_t photos = std::min(train.labels.size(), inputs.split.train.size());
   ASSIGN_OR_RETURN(std::vector<Judgement> judgements,
-                   Judge(candidate.trained.head, train, evaluation.result.calibration->temperature, device));
+                   Judge(candidate.trained.head, train, photos, evaluation.result.calibration->temperature, device));
   std::vector<Judgement> disagreements;
   for (const Judgement& judgement : judgements) {
     if (judgement.predicted != train.labels[judgement.photo]) disagreements.push_back(judgement);
@@ -219,9 +214,10 @@ absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const TrainInputs& inputs
     const absl::StatusOr<features::FeatureMatrix> matrix = features_in(precision, photos);
     if (!matrix.ok()) return BlameComputing(device, matrix.status());
     const train::Head& head = candidate.trained.head;
-    ASSIGN_OR_RETURN(const std::vector<float> probabilities,
-                     Probabilities(head, Select(*matrix, photos, Numbered(photos.size())), device));
-    return evaluate::TopClasses(probabilities, head.classes);
+    const absl::StatusOr<std::vector<float>> logits =
+        train::Logits(head, Select(*matrix, photos, Numbered(photos.size())), device);
+    if (!logits.ok()) return BlameComputing(device, logits.status());
+    return evaluate::TopClasses(*logits, head.classes);
   };
   TopClassesByPrecision top;
   ASSIGN_OR_RETURN(top.f32, measure(Precision::kF32));
@@ -234,10 +230,9 @@ absl::StatusOr<Evaluation> EvaluateCandidate(const TrainInputs& inputs, const Ca
   const train::TrainedHead& trained = candidate.trained;
   ASSIGN_OR_RETURN(const ScoredSplit test, Score(trained.head, candidate.splits.test, device));
   ASSIGN_OR_RETURN(const ScoredSplit validation, Score(trained.head, candidate.splits.validation, device));
-  const train::EpochMetrics& best = trained.history[trained.best_epoch - 1];
   const auto head_parameters = static_cast<int64_t>(trained.head.kernel.size() + trained.head.bias.size());
-  Evaluation evaluation{.result = {.validation_loss = best.validation_loss,
-                                   .validation_accuracy = best.validation_accuracy,
+  Evaluation evaluation{.result = {.validation_loss = trained.validation_loss,
+                                   .validation_accuracy = trained.validation_accuracy,
                                    .epochs_run = static_cast<int>(trained.history.size()),
                                    .best_epoch = trained.best_epoch,
                                    .parameters = inputs.backbone.parameters + head_parameters,

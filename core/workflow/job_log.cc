@@ -33,11 +33,12 @@ void JobLog::Note(const jobs::EventBody& body) {
     epoch_seconds_ += epoch->seconds;
   }
   if (const auto* reduced = std::get_if<jobs::MemoryReduced>(&body)) memory_divisor_ = reduced->divisor;
+  if (const auto* done = std::get_if<jobs::TrialDone>(&body)) trials_done_ = done->trial.number;
   if (const auto* chosen = std::get_if<jobs::PrecisionChosen>(&body)) {
     precision_chosen_ = chosen->report;
     if (precision_chosen_->precision == kTriedFirst) return;
     features_ready_.reset();
-    epochs_done_ = 0;
+    epochs_done_ = trials_done_ = 0;
     given_up_seconds_ += std::exchange(epoch_seconds_, 0);
   }
 }

@@ -30,6 +30,7 @@ class JobLog {
   // 1, or what MemoryReduced said last: how much less is to be held in memory at a time.
   int memory_divisor() const { return memory_divisor_; }
   double epoch_seconds() const { return epoch_seconds_; }  // sum over the epochs done
+  int trials_done() const { return trials_done_; }
   // Of the epochs that were given up with their precision: features and epochs are those of the chosen one.
   double given_up_seconds() const { return given_up_seconds_; }
 
@@ -42,7 +43,7 @@ class JobLog {
   jobs::State state_;
   std::optional<jobs::FeaturesReady> features_ready_;
   std::optional<jobs::PrecisionReport> precision_chosen_;
-  int epochs_done_ = 0;
+  int epochs_done_ = 0, trials_done_ = 0;
   int memory_divisor_ = 1;
   double epoch_seconds_ = 0, given_up_seconds_ = 0;
 };

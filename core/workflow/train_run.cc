@@ -12,9 +12,11 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/dataset/split.h"
+#include "core/jobs/train_spec.h"
 #include "core/registry/manifest.h"
 #include "core/train/divergence.h"
 #include "core/workflow/failure.h"
+#include "core/workflow/head_solving.h"
 #include "core/workflow/precision.h"
 
 namespace graft::workflow {
@@ -31,8 +33,9 @@ constexpr char kCompleted[] = "completed", kEarlyStopped[] = "early_stopped", kT
 constexpr Precision kTriedFirst = Precision::kBf16;  // of "auto"
 
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
-  const bool resolved = spec.epochs && spec.patience && spec.batch_size && spec.learning_rate && spec.train_fraction &&
-                        spec.validation_fraction && spec.seed;
+  const bool solver_resolved =
+      spec.solver == jobs::kLbfgs || (spec.epochs && spec.patience && spec.batch_size && spec.learning_rate);
+  const bool resolved = solver_resolved && spec.train_fraction && spec.validation_fraction && spec.seed;
   return resolved ? absl::OkStatus() : absl::InvalidArgumentError("the job's spec is not resolved: submit it again");
 }
 
@@ -179,9 +182,22 @@ absl::StatusOr<Candidate> TrainRun::Train(const TrainInputs& inputs, Precision p
   ASSIGN_OR_RETURN(candidate.splits, PrepareSplits(inputs, precision));
   EndPhase("prepare");
   RETURN_IF_ERROR(Enter(State::kTraining));
-  ASSIGN_OR_RETURN(candidate.trained, TrainHead(inputs, candidate.splits));
+  RETURN_IF_ERROR(FindHead(inputs, candidate));
   EndPhase("train");
   return candidate;
+}
+
+absl::Status TrainRun::FindHead(const TrainInputs& inputs, Candidate& candidate) {
+  if (spec_.solver != jobs::kLbfgs) {
+    ASSIGN_OR_RETURN(candidate.trained, TrainHead(inputs, candidate.splits));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<SolvedHead> solved =
+      SolveHead(spec_, inputs.classes(), candidate.splits.train, candidate.splits.validation, log_, stop_);
+  if (!solved.ok()) return BlameComputing(spec_.device, solved.status());
+  candidate.trained = std::move(solved->trained);
+  candidate.trials = std::move(solved->trials);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const TrainInputs& inputs, const Splits& splits) {
@@ -270,6 +286,7 @@ absl::StatusOr<Evaluation> TrainRun::Evaluate(const TrainInputs& inputs, const C
   ASSIGN_OR_RETURN(evaluation.result.precision, PrecisionOf(inputs, candidate));
   evaluation.result.images_computed = log_.features_ready()->images_computed;
   evaluation.result.images_from_cache = log_.features_ready()->images_from_cache;
+  evaluation.result.trials = candidate.trials;
   return evaluation;
 }
 

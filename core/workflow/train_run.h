@@ -44,6 +44,7 @@ class TrainRun {
   absl::StatusOr<features::FeatureMatrix> GetFeatures(const TrainInputs& inputs, engine::Precision precision,
                                                       const Examples& examples, const OnFeatures& report);
   absl::StatusOr<Splits> PrepareSplits(const TrainInputs& inputs, engine::Precision precision);
+  absl::Status FindHead(const TrainInputs& inputs, Candidate& candidate);
   absl::StatusOr<train::TrainedHead> TrainHead(const TrainInputs& inputs, const Splits& splits);
   absl::StatusOr<Candidate> Train(const TrainInputs& inputs, engine::Precision precision);
   // The time limit has struck.

@@ -123,6 +123,26 @@ void FillConfusion(const jobs::Result& result, v1::ConfusionMatrix& out) {
   }
 }
 
+v1::Trial ToProto(const jobs::Trial& trial) {
+  v1::Trial out;
+  out.set_number(trial.number);
+  out.set_l2(trial.l2);
+  out.set_iterations(trial.iterations);
+  out.set_train_loss(trial.train_loss);
+  out.set_train_accuracy(trial.train_accuracy);
+  out.set_validation_loss(trial.validation_loss);
+  out.set_validation_accuracy(trial.validation_accuracy);
+  out.set_seconds(trial.seconds);
+  out.set_best(trial.best);
+  return out;
+}
+
+void Fill(const jobs::TrialDone& body, v1::JobEvent& event) {
+  auto& out = *event.mutable_trial_done();
+  *out.mutable_trial() = ToProto(body.trial);
+  out.set_trials(body.trials);
+}
+
 void FillTimes(const jobs::Job& job, v1::Job& out) {
   *out.mutable_create_time() = ToProto(job.create_time);
   if (job.start_time != absl::InfinitePast()) *out.mutable_start_time() = ToProto(job.start_time);
@@ -160,10 +180,12 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   if (spec.has_max_duration()) {
     result.max_seconds = static_cast<double>(spec.max_duration().seconds()) + 1e-9 * spec.max_duration().nanos();
   }
+  result.solver = spec.solver();
   result.epochs = OptionalOf<int>(spec.has_epochs(), spec.epochs());
   result.patience = OptionalOf<int>(spec.has_patience(), spec.patience());
   result.batch_size = OptionalOf<int>(spec.has_batch_size(), spec.batch_size());
   result.learning_rate = OptionalOf<double>(spec.has_learning_rate(), spec.learning_rate());
+  result.l2 = OptionalOf<double>(spec.has_l2(), spec.l2());
   result.train_fraction = OptionalOf<double>(spec.has_train_fraction(), spec.train_fraction());
   result.validation_fraction = OptionalOf<double>(spec.has_validation_fraction(), spec.validation_fraction());
   result.seed = OptionalOf<uint32_t>(spec.has_seed(), spec.seed());
@@ -184,10 +206,12 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   result.set_precision(spec.precision);
   result.set_priority(spec.priority);
   if (spec.max_seconds) *result.mutable_max_duration() = ToProto(absl::Seconds(*spec.max_seconds));
+  result.set_solver(spec.solver);
   if (spec.epochs) result.set_epochs(*spec.epochs);
   if (spec.patience) result.set_patience(*spec.patience);
   if (spec.batch_size) result.set_batch_size(*spec.batch_size);
   if (spec.learning_rate) result.set_learning_rate(*spec.learning_rate);
+  if (spec.l2) result.set_l2(*spec.l2);
   if (spec.train_fraction) result.set_train_fraction(*spec.train_fraction);
   if (spec.validation_fraction) result.set_validation_fraction(*spec.validation_fraction);
   if (spec.seed) result.set_seed(*spec.seed);
@@ -219,6 +243,7 @@ v1::JobResult ToProto(const jobs::Result& result) {
   if (result.weighted) Fill(*result.weighted, *out.mutable_weighted());
   if (result.calibration) Fill(*result.calibration, *out.mutable_calibration());
   if (result.intervals) Fill(*result.intervals, *out.mutable_intervals());
+  for (const jobs::Trial& trial : result.trials) *out.add_trials() = ToProto(trial);
   return out;
 }
 

@@ -165,13 +165,25 @@ TEST_F(TrainTest, ShowSaysWhyAJobWaitsAndHowTrainingEnded) {
   EXPECT_THAT(show(), HasSubstr(", time limit\n"));
 }
 
+TEST_F(TrainTest, SolverAndItsPenaltyBecomeTheSpec) {
+  ASSERT_EQ(Train({"--preset", "fast", "--solver", "lbfgs", "--l2", "0.03", "--detach"}).exit_code, 0);
+  const v1::TrainSpec spec = server_.training().submits().at(0).spec();
+  EXPECT_EQ(spec.preset(), "fast");
+  EXPECT_EQ(spec.solver(), "lbfgs");
+  EXPECT_EQ(spec.l2(), 0.03);
+}
+
 TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
   ASSERT_EQ(Train({"--detach"}).exit_code, 0);
   const v1::TrainSpec spec = server_.training().submits().at(0).spec();
   EXPECT_FALSE(spec.has_epochs());
   EXPECT_FALSE(spec.has_seed());
   EXPECT_FALSE(spec.has_folds());
-  EXPECT_EQ(spec.preset(), "");
+}
+
+EXPECT_FALSE(spec.has_l2());
+EXPECT_EQ(spec.preset(), "");
+EXPECT_EQ(spec.solver(), "");
 }
 
 TEST_F(TrainTest, DetachPrintsTheJobAlone) {
@@ -185,6 +197,27 @@ TEST_F(TrainTest, FollowsTheJobAndReportsItsResult) {
               AllOf(HasSubstr("features: 12 computed, 30 from cache"), HasSubstr("epoch 1/3  loss 0.5000"),
                     HasSubstr("precision: bf16 (on 500 validation photos: accuracy f32 0.9700, agreement 0.9980)"),
                     HasSubstr("test accuracy 0.9750"), HasSubstr("graft classify animals:3"), HasSubstr("41")));
+}
+
+TEST_F(TrainTest, TrialsAreToldAndTheBestIsInTheReport) {
+  v1::Job job;
+  job.set_name("jobs/01abc");
+  job.set_state(v1::JOB_STATE_SUCCEEDED);
+  std::vector<v1::JobEvent> events;
+  for (const double l2 : {1.0, 0.1}) {
+    v1::Trial& trial = *job.mutable_result()->add_trials();
+    trial.set_l2(l2);
+    trial.set_iterations(34);
+    trial.set_validation_loss(l2);
+    trial.set_best(l2 == 0.1);
+    *events.emplace_back().mutable_trial_done()->mutable_trial() = trial;
+  }
+  events.push_back(StateEvent(v1::JOB_STATE_SUCCEEDED));
+  server_.training().SetJob(job, events);
+  const CommandResult result = Train({});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("l2 1 "), HasSubstr("val_loss 0.1000"),
+                                HasSubstr("34 iterations  0.00s  best"), HasSubstr("l2 0.1, the best of 2 tried")));
 }
 
 TEST_F(TrainTest, JsonIsTheFinalJobAlone) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/train/head_solver.h"
 #include "core/train/head_trainer.h"
 #include "tests/gpu/gpu.h"
 #include "tests/testing/separable_features.h"
@@ -46,6 +47,22 @@ TEST_F(GpuTrainTest, LearnsWhatIsSeparableAsTheCpuDoes) {
     EXPECT_NEAR(on_gpu.history[i].train_loss, on_cpu.history[i].train_loss, 1e-4);
   }
   RecordProperty("seconds_per_epoch", std::to_string(on_gpu.history.back().seconds));
+}
+
+TEST_F(GpuTrainTest, SolverFindsTheCpusOptimumAndTheSameBytesEachTime) {
+  const auto solve = [this](const std::string& device) {
+    return SolveHead(
+        train_, validation_, {.classes = kClasses, .device = device}, [](const L2Trial&) { return absl::OkStatus(); },
+        [] { return false; }, [] { return false; });
+  };
+  ASSERT_OK_AND_ASSIGN(const SolvedHead on_gpu, solve(gpu::kDevice));
+  ASSERT_OK_AND_ASSIGN(const SolvedHead again, solve(gpu::kDevice));
+  ASSERT_OK_AND_ASSIGN(const SolvedHead on_cpu, solve("cpu"));
+  EXPECT_EQ(SerializeHead(on_gpu.head), SerializeHead(again.head));
+  ASSERT_EQ(on_gpu.trials.size(), on_cpu.trials.size());
+  for (size_t i = 0; i < on_gpu.trials.size(); ++i) {
+    EXPECT_NEAR(on_gpu.trials[i].validation_loss, on_cpu.trials[i].validation_loss, 1e-4);
+  }
 }
 
 TEST_F(GpuTrainTest, SameSeedSameBytesResumedOrNot) {

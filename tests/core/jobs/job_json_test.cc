@@ -10,6 +10,18 @@ using ::graft::testing::IsOkAndHolds;
 using ::graft::testing::StatusIs;
 using ::testing::HasSubstr;
 
+Trial SomeTrial() {
+  return {.number = 3,
+          .l2 = 0.1,
+          .iterations = 34,
+          .train_loss = 0.5,
+          .train_accuracy = 0.875,
+          .validation_loss = 0.25,
+          .validation_accuracy = 1,
+          .seconds = 0.125,
+          .best = true};
+}
+
 Result SomeResult() {
   return {.model_version = "models/m/versions/1",
           .test_loss = 0.1,
@@ -25,16 +37,19 @@ Result SomeResult() {
           .weighted = AverageMetrics{.f1 = 0.75, .roc_auc = 0.875},
           .calibration = Calibration{.temperature = 1.25, .test_loss = 0.5, .error_before = 0.1, .error_after = 0.05},
           .intervals = Intervals{.test_accuracy = {0.5, 0.75}, .test_loss = {0.25, 1}, .macro_f1 = {0, 1}},
+          .trials = {SomeTrial()},
           .stop_reason = "time_limit"};
 }
 
 TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
   const TrainSpec spec = {.dataset = "animals:2",
                           .decode = "full",
+                          .solver = "lbfgs",
                           .priority = "low",
                           .max_seconds = 1.5,
                           .epochs = 3,
                           .learning_rate = 0.1,
+                          .l2 = 0.5,
                           .seed = 4294967295u,
                           .folds = 5,
                           .fold = 1};
@@ -52,6 +67,8 @@ TEST(JobJsonTest, ResultComesBackTheSame) {
   EXPECT_EQ(result.confusion, SomeResult().confusion);
   EXPECT_EQ(result.phase_seconds.at("train"), 1.5);
   EXPECT_EQ(result.precision, SomeResult().precision);
+  ASSERT_EQ(result.trials.size(), 1u);
+  EXPECT_EQ(result.trials[0].l2, 0.1);
   EXPECT_EQ(result.stop_reason, "time_limit");
 }
 
@@ -88,6 +105,7 @@ TEST(JobJsonTest, EveryKindOfEventComesBack) {
       MemoryReduced{.reason = "out of memory: no room", .divisor = 4},
       PrecisionChosen{
           {.precision = "bf16", .images = 9, .accuracy_f32 = 1, .accuracy_bf16 = 1.0 / 3, .agreement = 0.5}},
+      TrialDone{.trial = SomeTrial(), .trials = 13},
   };
   for (const EventBody& body : bodies) {
     const std::string text = ToJson(body);

@@ -47,6 +47,7 @@ TEST(ResolveSpecTest, UnsetFieldsBecomeTheArticles) {
                              .device = "cpu",
                              .decode = "scaled",
                              .precision = "auto",
+                             .solver = "adam",
                              .priority = "normal",
                              .epochs = 10,
                              .patience = 3,
@@ -66,6 +67,7 @@ TEST(ResolveSpecTest, SetFieldsStay) {
                          .alias = "production",
                          .decode = "full",
                          .precision = "f32",
+                         .solver = "adam",
                          .priority = "high",
                          .max_seconds = 0.5,
                          .epochs = 1000,
@@ -82,6 +84,55 @@ TEST(ResolveSpecTest, SetFieldsStay) {
   EXPECT_EQ(spec, requested);
 }
 
+TEST(ResolveSpecTest, FastIsSolvedAndHasNothingOfAdams) {
+  TrainSpec requested = Minimal();
+  requested.preset = "fast";
+  ASSERT_OK_AND_ASSIGN(const TrainSpec spec, ResolveSpec(requested, Context()));
+  EXPECT_EQ(spec, (TrainSpec{.dataset = "datasets/my_animals/versions/2",
+                             .backbone = "mobilenet_v2",
+                             .model = "my-animals-mobilenet-v2",
+                             .preset = "fast",
+                             .device = "cpu",
+                             .decode = "scaled",
+                             .precision = "auto",
+                             .solver = "lbfgs",
+                             .priority = "normal",
+                             .train_fraction = 0.7,
+                             .validation_fraction = 0.15,
+                             .seed = 0}));
+  requested.l2 = 0.25;
+  ASSERT_OK_AND_ASSIGN(const TrainSpec fixed, ResolveSpec(requested, Context()));
+  EXPECT_EQ(fixed.l2, 0.25);
+}
+
+TEST(ResolveSpecTest, GivenSolverGoesBeforeThePresets) {
+  TrainSpec requested = Minimal();
+  requested.preset = "fast";
+  requested.solver = "adam";
+  requested.epochs = 7;
+  ASSERT_OK_AND_ASSIGN(const TrainSpec spec, ResolveSpec(requested, Context()));
+  EXPECT_EQ(spec.solver, "adam");
+  EXPECT_EQ(spec.epochs, 7);
+  EXPECT_EQ(spec.batch_size, 32);
+}
+
+TEST(ResolveSpecTest, FieldsOfAnotherSolverAreRefused) {
+  const auto refused = [](const char* solver, auto change) {
+    TrainSpec spec = Minimal();
+    spec.solver = solver;
+    change(spec);
+    return RefusedField(spec);
+  };
+  EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.epochs = 5; }), "spec.epochs");
+  EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.patience = 5; }), "spec.patience");
+  EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.batch_size = 5; }), "spec.batch_size");
+  EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.learning_rate = 0.1; }), "spec.learning_rate");
+  EXPECT_EQ(refused("adam", [](TrainSpec& spec) { spec.l2 = 0.1; }), "spec.l2");
+  for (double bad : {0.0, -1.0, 1e-7, 1001.0, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL}) {
+    EXPECT_EQ(refused("lbfgs", [bad](TrainSpec& spec) { spec.l2 = bad; }), "spec.l2") << bad;
+  }
+}
+
 TEST(ResolveSpecTest, RefusalNamesTheField) {
   const auto refused = [](auto change) {
     TrainSpec spec = Minimal();
@@ -93,6 +144,7 @@ TEST(ResolveSpecTest, RefusalNamesTheField) {
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.model = "No Name"; }), "spec.model");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.alias = "a/b"; }), "spec.alias");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.decode = "half"; }), "spec.decode");
+  EXPECT_EQ(refused([](TrainSpec& spec) { spec.solver = "sgd"; }), "spec.solver");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.precision = "int8"; }), "spec.precision");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.priority = "urgent"; }), "spec.priority");
   for (double bad : {0.0, -1.0, 30 * 24 * 3600 + 1.0, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL}) {
@@ -140,7 +192,7 @@ TEST(ResolveSpecTest, UnknownPresetSaysWhichExist) {
   TrainSpec spec = Minimal();
   spec.preset = "best";
   EXPECT_THAT(ResolveSpec(spec, Context()),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("'best'"), HasSubstr("article"))));
+              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("'best'"), HasSubstr("article, fast"))));
 }
 
 TEST(ResolveSpecTest, AutoTakesTheFirstGpuElseTheCpu) {

@@ -71,6 +71,7 @@ TEST_F(TrainingServiceTest, SubmittedJobHasTheResolvedSpec) {
   EXPECT_EQ(job.spec().device(), "cpu");
   EXPECT_EQ(job.spec().decode(), "scaled");
   EXPECT_EQ(job.spec().precision(), "auto");
+  EXPECT_EQ(job.spec().solver(), "adam");
   EXPECT_TRUE(job.has_create_time());
   EXPECT_FALSE(job.has_start_time());
   EXPECT_EQ(job.last_sequence(), 1);
@@ -134,6 +135,14 @@ TEST_F(TrainingServiceTest, ImpossibleSpecsAreRefusedAtSubmit) {
   request = Valid();
   request.mutable_spec()->set_precision("bf16");  // the test's server has no device with it
   EXPECT_EQ(FieldOf(Submit(request).status()), "spec.precision");
+  request = Valid();
+  request.mutable_spec()->set_l2(0.1);  // without a solver that has it
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.l2");
+  request.mutable_spec()->set_preset("fast");
+  ASSERT_OK_AND_ASSIGN(const v1::Job solved, Submit(request));
+  EXPECT_EQ(solved.spec().solver(), "lbfgs");
+  EXPECT_EQ(solved.spec().l2(), 0.1);
+  EXPECT_FALSE(solved.spec().has_epochs());
   request = Valid();
   request.mutable_spec()->set_device("cuda:7");
   EXPECT_EQ(FieldOf(Submit(request).status()), "spec.device");
