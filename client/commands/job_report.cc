@@ -208,12 +208,60 @@ std::string RenderResult(const v1::JobResult& result, const terminal::Console& c
       console.Bold(version), "; classify with it:\n  graft classify ", version, " photo.jpg\n");
 }
 
+namespace {
+
+// "blocks:8, 10 epochs, adam, cosine, learning rate 0.0001, ..."; zeroes and what a head lacks are left out.
+std::string RenderPhase(const v1::TrainSpec::Phase& phase) {
+  std::string text = phase.trainable();
+  const auto append = [&text](absl::string_view name, double value) {
+    if (value != 0) absl::StrAppend(&text, ", ", name, " ", value);
+  };
+  absl::StrAppend(&text, ", ", phase.epochs(), " epochs, ", phase.optimizer(), ", ", phase.schedule());
+  append("learning rate", phase.learning_rate());
+  append("batch size", phase.batch_size());
+  append("patience", phase.patience());
+  if (phase.accumulation() > 1) append("accumulation", phase.accumulation());
+  if (phase.layer_decay() < 1) append("layer decay", phase.layer_decay());
+  append("weight decay", phase.weight_decay());
+  append("clip norm", phase.clip_norm());
+  append("warm-up epochs", phase.warmup_epochs());
+  if (!phase.batch_norm().empty()) absl::StrAppend(&text, ", batch norm ", phase.batch_norm());
+  return text;
+}
+
+std::string RenderFineTuning(const v1::TrainSpec& spec) {
+  std::string text;
+  for (int i = 0; i < spec.phases_size(); ++i) {
+    AppendField(text, absl::StrCat("phase ", i + 1), RenderPhase(spec.phases(i)));
+  }
+  AppendField(text, "augmentation", spec.augment());
+  AppendField(text, "class weights", spec.class_weights());
+  const auto append = [&text](absl::string_view name, double value) {
+    if (value != 0) AppendField(text, name, absl::StrCat(value));
+  };
+  append("label smoothing", spec.label_smoothing());
+  if (!spec.teacher().empty()) {
+    AppendField(text, "teacher",
+                absl::StrCat(ShortName(spec.teacher()), ", weight ", spec.distillation_weight(), ", temperature ",
+                             spec.distillation_temperature()));
+  }
+  append("focal gamma", spec.focal_gamma());
+  append("mixup alpha", spec.mixup_alpha());
+  append("cutmix alpha", spec.cutmix_alpha());
+  append("weight average decay", spec.ema_decay());
+  return text;
+}
+
+}  // namespace
+
 std::string RenderSpec(const v1::TrainSpec& spec) {
   std::string text;
   AppendField(text, "dataset", spec.dataset());
   AppendField(text, "backbone", spec.backbone());
   AppendField(text, "model", spec.model());
   AppendField(text, "preset", spec.preset());
+  if (!spec.init_from().empty()) AppendField(text, "starts from", ShortName(spec.init_from()));
+  absl::StrAppend(&text, RenderFineTuning(spec));
   AppendField(text, "solver", spec.solver());
   if (spec.has_epochs()) AppendField(text, "epochs", absl::StrCat(spec.epochs()));
   if (spec.has_patience()) AppendField(text, "patience", absl::StrCat(spec.patience()));

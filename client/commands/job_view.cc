@@ -75,10 +75,11 @@ void JobView::ShowFeatures(const v1::JobEvent::FeatureProgress& progress) {
 
 void JobView::ShowEpoch(const v1::JobEvent::EpochDone& epoch) {
   console_.Say(absl::StrFormat(
-      "epoch %d/%d  loss %s  acc %s  val_loss %s  val_acc %s  lr %g  %s  %.0f images/s%s%s", epoch.epoch(),
-      epoch.epochs(), FormatMetric(epoch.train_loss()), FormatMetric(epoch.train_accuracy()),
-      FormatMetric(epoch.validation_loss()), FormatMetric(epoch.validation_accuracy()), epoch.learning_rate(),
-      absl::StrFormat("%.2fs", epoch.seconds()), epoch.images_per_second(),
+      "epoch %d/%d%s  loss %s  acc %s  val_loss %s  val_acc %s  lr %g  %s  %.0f images/s%s%s", epoch.epoch(),
+      epoch.epochs(), epoch.phase().empty() ? "" : absl::StrCat(" ", terminal::Printable(epoch.phase())),
+      FormatMetric(epoch.train_loss()), FormatMetric(epoch.train_accuracy()), FormatMetric(epoch.validation_loss()),
+      FormatMetric(epoch.validation_accuracy()), epoch.learning_rate(), absl::StrFormat("%.2fs", epoch.seconds()),
+      epoch.images_per_second(),
       epoch.epoch() < epoch.epochs()
           ? absl::StrCat("  ", terminal::FormatDuration(ToDuration(epoch.estimated_time_left())), " left")
           : "",

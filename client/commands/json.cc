@@ -22,6 +22,12 @@ std::string ToJson(const google::protobuf::Message& message) {
   return text;
 }
 
+absl::Status FromJson(absl::string_view text, google::protobuf::Message& message) {
+  const auto status = google::protobuf::util::JsonStringToMessage(std::string(text), &message);
+  if (status.ok()) return absl::OkStatus();
+  return absl::InvalidArgumentError(std::string(status.message()));
+}
+
 std::string ToJson(const v1::FileClassification& classification) {
   std::string text;
   if (!Print(classification, &text)) {

@@ -20,6 +20,8 @@ std::string RenderList(const v1::ListModelsResponse& response) {
                          {"LATEST"},
                          {"VERSIONS", Align::kRight},
                          {"BACKBONE"},
+                         {"TRAINED"},
+                         {"SIZE", Align::kRight},
                          {"TEST ACCURACY", Align::kRight},
                          {"ALIASES"}});
   for (const v1::Model& model : response.models()) {
@@ -27,22 +29,37 @@ std::string RenderList(const v1::ListModelsResponse& response) {
       absl::StrAppend(out, alias.first, "=", alias.second);
     });
     table.AddRow({ShortName(model.name()), ShortName(model.latest().name()), absl::StrCat(model.version_count()),
-                  model.latest().backbone(), FormatMetric(model.latest().metrics().test_accuracy()), aliases});
+                  model.latest().backbone(), model.latest().trainable(),
+                  terminal::FormatBytes(model.latest().size_bytes()),
+                  FormatMetric(model.latest().metrics().test_accuracy()), aliases});
   }
   return table.Render();
 }
 
+// Of its files, and which of them is the backbone.
+std::string RenderSize(const v1::ModelVersion& version) {
+  const std::string size = terminal::FormatBytes(version.size_bytes());
+  if (version.backbone_size_bytes() == 0) return absl::StrCat(size, ", beside the shared backbone");
+  return absl::StrCat(size, ", with a backbone of its own of ", terminal::FormatBytes(version.backbone_size_bytes()));
+}
+
+std::string RenderBackbone(const v1::ModelVersion& version) {
+  const bool unchanged = version.base_backbone_sha256() == version.backbone_sha256();
+  return absl::StrCat(version.backbone_sha256(),
+                      unchanged ? "" : absl::StrCat(", fine-tuned from ", version.base_backbone_sha256()));
+}
+
 std::string RenderVersion(const v1::ModelVersion& version, const terminal::Console& console) {
-  std::string text =
-      absl::StrCat(console.Bold(ShortName(version.name())), "\n  aliases: ", absl::StrJoin(version.aliases(), ", "),
-                   "\n  created: ", terminal::FormatTime(ToTime(version.create_time())),
-                   "\n  data set: ", ShortName(version.dataset_version()), "\n  job: ", ShortName(version.job()),
-                   "\n  size: ", terminal::FormatBytes(version.size_bytes()),
-                   ", beside the shared backbone\n  head: ", version.weights_sha256(),
-                   "\n  backbone weights: ", version.backbone_sha256(), "\n  served in: ", version.precision(),
-                   ", at temperature ", FormatMetric(version.temperature()), "\n  split: ", version.split_hash(),
-                   "\n  labels: ", terminal::Printable(absl::StrJoin(version.labels(), ", ")), "\n\nspec\n",
-                   RenderSpec(version.spec()), "\n");
+  std::string text = absl::StrCat(
+      console.Bold(ShortName(version.name())), "\n  aliases: ", absl::StrJoin(version.aliases(), ", "),
+      "\n  created: ", terminal::FormatTime(ToTime(version.create_time())),
+      "\n  data set: ", ShortName(version.dataset_version()), "\n  job: ", ShortName(version.job()),
+      "\n  size: ", RenderSize(version), "\n  trained: ", version.trainable(),
+      version.init_from().empty() ? "" : absl::StrCat("\n  started from: ", ShortName(version.init_from())),
+      "\n  head: ", version.weights_sha256(), "\n  backbone weights: ", RenderBackbone(version),
+      "\n  served in: ", version.precision(), ", at temperature ", FormatMetric(version.temperature()),
+      "\n  split: ", version.split_hash(), "\n  labels: ", terminal::Printable(absl::StrJoin(version.labels(), ", ")),
+      "\n\nspec\n", RenderSpec(version.spec()), "\n");
   v1::JobResult metrics = version.metrics();
   metrics.set_model_version(version.name());
   return text + RenderResult(metrics, console);

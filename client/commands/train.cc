@@ -10,6 +10,7 @@
 #include "client/commands/job_view.h"
 #include "client/commands/names.h"
 #include "core/base/errors.h"
+#include "core/base/file.h"
 #include "core/base/status_macros.h"
 
 namespace graft::commands {
@@ -21,14 +22,21 @@ constexpr char kFooter[] =
 Examples:
   graft train --dataset animals --backbone mobilenet_v2
   graft train --dataset animals --backbone mobilenet_v2 --preset fast
+  graft train --dataset animals --backbone efficientnet_v2_b0 --preset balanced
+  graft train --dataset animals:3 --init-from animals@production --model animals
+  graft train --spec phases.json --dataset animals --seed 1
   graft train --dataset animals:2 --backbone efficientnet_v2_b0 --model animals --epochs 25 --alias production
   graft -o json train --dataset animals --backbone mobilenet_v2 | jq .result.testAccuracy)";
 
+constexpr int64_t kMaxSpecBytes = 1 << 20;
+
 struct TrainOptions {
-  std::string dataset, backbone, model, preset, device, alias, decode, precision, priority, max_duration, solver,
-      request_id;
+  std::string spec_file;
+  std::string dataset, backbone, model, preset, device, alias, decode, precision, priority, max_duration, solver;
+  std::string trainable, augment, class_weights, init_from, teacher;
+  std::string request_id;
   std::optional<int32_t> epochs, patience, batch_size;
-  std::optional<double> learning_rate, l2, train_fraction, validation_fraction;
+  std::optional<double> learning_rate, l2, label_smoothing, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
   std::optional<int32_t> folds, fold;
   bool validate_only = false;
@@ -47,59 +55,119 @@ absl::StatusOr<google::protobuf::Duration> ParseLimit(const std::string& text) {
   return result;
 }
 
+absl::Status ReadSpec(const std::string& path, v1::TrainSpec& spec) {
+  if (path.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxSpecBytes));
+  const absl::Status parsed = FromJson(text, spec);
+  return parsed.ok() ? parsed : WithContext(parsed, absl::StrCat("--spec ", path));
+}
+
+template <typename Set>
+void SetIfGiven(const std::string& value, Set set) {
+  if (!value.empty()) set(value);
+}
+template <typename T, typename Set>
+void SetIfGiven(const std::optional<T>& value, Set set) {
+  if (value) set(*value);
+}
+
+// Over what the file says.
+void SetFlags(const TrainOptions& options, v1::TrainSpec& spec) {
+  SetIfGiven(options.dataset, [&](const auto& value) { spec.set_dataset(value); });
+  SetIfGiven(options.backbone, [&](const auto& value) { spec.set_backbone(value); });
+  SetIfGiven(options.model, [&](const auto& value) { spec.set_model(value); });
+  SetIfGiven(options.preset, [&](const auto& value) { spec.set_preset(value); });
+  SetIfGiven(options.device, [&](const auto& value) { spec.set_device(value); });
+  SetIfGiven(options.alias, [&](const auto& value) { spec.set_alias(value); });
+  SetIfGiven(options.decode, [&](const auto& value) { spec.set_decode(value); });
+  SetIfGiven(options.precision, [&](const auto& value) { spec.set_precision(value); });
+  SetIfGiven(options.epochs, [&](int32_t value) { spec.set_epochs(value); });
+  SetIfGiven(options.patience, [&](int32_t value) { spec.set_patience(value); });
+  SetIfGiven(options.batch_size, [&](int32_t value) { spec.set_batch_size(value); });
+  SetIfGiven(options.learning_rate, [&](double value) { spec.set_learning_rate(value); });
+  SetIfGiven(options.priority, [&](const auto& value) { spec.set_priority(value); });
+  SetIfGiven(options.solver, [&](const auto& value) { spec.set_solver(value); });
+  SetIfGiven(options.l2, [&](double value) { spec.set_l2(value); });
+  SetIfGiven(options.trainable, [&](const auto& value) { spec.set_trainable(value); });
+  SetIfGiven(options.init_from, [&](const auto& value) { spec.set_init_from(value); });
+  SetIfGiven(options.teacher, [&](const auto& value) { spec.set_teacher(value); });
+  SetIfGiven(options.augment, [&](const auto& value) { spec.set_augment(value); });
+  SetIfGiven(options.class_weights, [&](const auto& value) { spec.set_class_weights(value); });
+  SetIfGiven(options.label_smoothing, [&](double value) { spec.set_label_smoothing(value); });
+  SetIfGiven(options.seed, [&](uint32_t value) { spec.set_seed(value); });
+  SetIfGiven(options.train_fraction, [&](double value) { spec.set_train_fraction(value); });
+  SetIfGiven(options.validation_fraction, [&](double value) { spec.set_validation_fraction(value); });
+  SetIfGiven(options.folds, [&](int32_t value) { spec.set_folds(value); });
+  SetIfGiven(options.fold, [&](int32_t value) { spec.set_fold(value); });
+}
+
 absl::StatusOr<v1::SubmitJobRequest> ToRequest(const TrainOptions& options) {
   v1::SubmitJobRequest request;
   request.set_request_id(options.request_id);
   request.set_validate_only(options.validate_only);
-  v1::TrainSpec& spec = *request.mutable_spec();
-  spec.set_dataset(options.dataset);
-  spec.set_backbone(options.backbone);
-  spec.set_model(options.model);
-  spec.set_preset(options.preset);
-  spec.set_device(options.device);
-  spec.set_alias(options.alias);
-  spec.set_decode(options.decode);
-  spec.set_precision(options.precision);
-  spec.set_priority(options.priority);
+  RETURN_IF_ERROR(ReadSpec(options.spec_file, *request.mutable_spec()));
+  SetFlags(options, *request.mutable_spec());
   if (!options.max_duration.empty()) {
-    ASSIGN_OR_RETURN(*spec.mutable_max_duration(), ParseLimit(options.max_duration));
+    ASSIGN_OR_RETURN(*request.mutable_spec()->mutable_max_duration(), ParseLimit(options.max_duration));
   }
-  spec.set_solver(options.solver);
-  if (options.epochs) spec.set_epochs(*options.epochs);
-  if (options.patience) spec.set_patience(*options.patience);
-  if (options.batch_size) spec.set_batch_size(*options.batch_size);
-  if (options.learning_rate) spec.set_learning_rate(*options.learning_rate);
-  if (options.l2) spec.set_l2(*options.l2);
-  if (options.seed) spec.set_seed(*options.seed);
-  if (options.train_fraction) spec.set_train_fraction(*options.train_fraction);
-  if (options.validation_fraction) spec.set_validation_fraction(*options.validation_fraction);
-  if (options.folds) spec.set_folds(*options.folds);
-  if (options.fold) spec.set_fold(*options.fold);
   return request;
 }
 
 void DefineFlags(CLI::App& train, TrainOptions& options) {
-  train.add_option("--dataset", options.dataset, "Data set: animals, or animals:2 for a version")
-      ->required()
+  train.add_option("--dataset", options.dataset, "Required: the data set: animals, or animals:2 for a version")
       ->type_name("NAME[:N]");
-  train.add_option("--backbone", options.backbone, "mobilenet_v2, efficientnet_v2_b0 or resnet50_v2")
-      ->required()
+  train
+      .add_option("--backbone", options.backbone,
+                  "Required but with --init-from: mobilenet_v2, efficientnet_v2_b0 or resnet50_v2")
       ->type_name("NAME");
   train.add_option("--model", options.model, "Model to publish to [{dataset}-{backbone}]")->type_name("NAME");
   train
       .add_option(
           "--preset", options.preset,
-          "Recipe: article (frozen backbone, softmax head, Adam) or fast (the same head, solved: L-BFGS) [article]")
+          "Recipe: article (frozen backbone, softmax head, Adam), fast (the same head, solved: L-BFGS), balanced "
+          "(then also the backbone's last blocks) or best (then all of it, the longest) [article]")
       ->type_name("NAME");
   train
+      .add_option("--spec", options.spec_file,
+                  "A TrainSpec as protobuf JSON, for phases of your own; flags win over it. graft -o json train "
+                  "--preset balanced --validate-only shows one")
+      ->type_name("FILE");
+  train
+      .add_option("--init-from", options.init_from,
+                  "Start from this version instead of the pretrained weights; its classes may differ: animals:3, "
+                  "animals@production")
+      ->type_name("VERSION");
+  train
       .add_option("--solver", options.solver,
-                  "Of the head: adam, or lbfgs (logistic regression to its optimum) [the preset's]")
+                  "Of article's head: adam, or lbfgs (logistic regression to its optimum) [the preset's]")
       ->type_name("NAME");
   train.add_option("--l2", options.l2, "Of lbfgs: penalty on the head's weights [chosen on the validation split]");
-  train.add_option("--epochs", options.epochs, "Of adam: at most this many [10 for mobilenet_v2, else 25]");
-  train.add_option("--patience", options.patience, "Of adam: stop after this many epochs without a better loss [3]");
-  train.add_option("--batch-size", options.batch_size, "Of adam: photos per step [32]");
-  train.add_option("--learning-rate", options.learning_rate, "Of adam [0.001]");
+  train.add_option("--epochs", options.epochs,
+                   "At most this many [article: 10 for mobilenet_v2, else 25]; with balanced and best those of the "
+                   "backbone");
+  train.add_option("--patience", options.patience,
+                   "Stop after this many epochs without a better validation loss [article: 3]");
+  train.add_option("--batch-size", options.batch_size, "Photos per step [32]");
+  train.add_option("--learning-rate", options.learning_rate,
+                   "Of the optimizer [article: 0.001]; with balanced and best that of the backbone's phase");
+  train
+      .add_option("--trainable", options.trainable,
+                  "With balanced and best: blocks:N (the backbone's last N blocks) or all")
+      ->type_name("WHAT");
+  train
+      .add_option("--augment", options.augment,
+                  "With balanced and best: none, light, medium or strong [balanced: light, best: medium]")
+      ->type_name("HOW");
+  train
+      .add_option(
+          "--teacher", options.teacher,
+          "With balanced and best: a version of the same classes, often of a larger backbone, to learn from too")
+      ->type_name("VERSION");
+  train.add_option("--label-smoothing", options.label_smoothing, "With balanced and best: 0 to 0.9 [0.1]");
+  train
+      .add_option("--class-weights", options.class_weights,
+                  "With balanced and best: none, balanced or effective, for classes of unequal size [none]")
+      ->type_name("HOW");
   train.add_option("--seed", options.seed, "Of the split, the head's first values and the order of batches [0]");
   train.add_option("--train-fraction", options.train_fraction, "Share of photos to train on [0.7]");
   train.add_option("--validation-fraction", options.validation_fraction,
@@ -170,7 +238,12 @@ void AddTrainCommand(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<TrainOptions>();
   DefineFlags(*train, *options);
   train->footer(kFooter);
-  train->callback([&chosen, options] { chosen = [options](Session& session) { return Train(session, *options); }; });
+  train->callback([&chosen, options] {
+    if (options->spec_file.empty() && options->dataset.empty()) throw CLI::RequiredError("--dataset");
+    if (options->spec_file.empty() && options->init_from.empty() && options->backbone.empty())
+      throw CLI::RequiredError("--backbone");
+    chosen = [options](Session& session) { return Train(session, *options); };
+  });
 }
 
 }  // namespace graft::commands

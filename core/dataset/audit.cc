@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <type_traits>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -50,8 +51,8 @@ class Auditor {
   const ImageFact& FactOf(size_t file) const { return input_.facts.at(input_.examples[file].sha256); }
 
   template <typename Property>
-  static auto Distinct(const Members& files, Property property) {
-    std::set<decltype(property(size_t{}))> values;
+  static std::set<std::invoke_result_t<Property, size_t>> Distinct(const Members& files, Property property) {
+    std::set<std::invoke_result_t<Property, size_t>> values;
     for (const size_t file : files) values.insert(property(file));
     return values;
   }

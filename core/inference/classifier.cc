@@ -119,18 +119,27 @@ class ClassifierImpl : public Classifier {
   absl::Status Unload(const std::string& model) override {
     ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("model", "models", model));
     ASSIGN_OR_RETURN(const auto leaving, heads_.Remove(reference));
-    const auto staying = heads_.All();
+    RemoveTrunksOf(leaving);
+    return absl::OkStatus();
+  }
+
+  void Forget(const std::string& model, int number) override { RemoveTrunksOf(heads_.RemoveVersion(model, number)); }
+
+  int loaded_trunks() const override { return trunks_->loaded(); }
+
+ private:
+  using Heads = std::vector<std::shared_ptr<const LoadedHead>>;
+
+  // Those that no head in memory needs any more.
+  void RemoveTrunksOf(const Heads& leaving) {
+    const Heads staying = heads_.All();
     for (const auto& head : leaving) {
       const TrunkName trunk = TrunkOf(*head);
       const auto is_on_it = [&](const auto& other) { return TrunkOf(*other) == trunk; };
       if (std::none_of(staying.begin(), staying.end(), is_on_it)) trunks_->Remove(trunk);
     }
-    return absl::OkStatus();
   }
 
-  int loaded_trunks() const override { return trunks_->loaded(); }
-
- private:
   SchedulerOptions SchedulerSettings() const {
     return {.capacity_images = options_.queue_capacity,
             .capacity_bytes = options_.queue_capacity_bytes,
@@ -150,7 +159,10 @@ class ClassifierImpl : public Classifier {
   }
 
   TrunkName TrunkOf(const LoadedHead& head) const {
-    return {head.backbone, head.backbone_sha256, options_.has_bf16 ? head.precision : engine::Precision::kF32};
+    return {.backbone = head.backbone,
+            .sha256 = head.backbone_sha256,
+            .precision = options_.has_bf16 ? head.precision : engine::Precision::kF32,
+            .path = head.backbone_path};
   }
 
   // The listener must keep neither the request (whose call holds the cancellation) nor this object alive.
@@ -202,12 +214,16 @@ class ClassifierImpl : public Classifier {
     if (!prepared.ok()) return Answer(*request, prepared);
     if (request->known_response != nullptr) return Answer(*request, WithTimes(*request->known_response, *request));
     request->call.image = {};
+    AwaitTrunk(request, role);
+    AnswerIfCancelled(request);
+  }
+
+  void AwaitTrunk(const RequestPointer& request, Role role) {
     // It waits before the trunk is asked for, since the answer may come at once from the loading thread.
     if (!scheduler_->Park(request)) return Answer(*request, ShuttingDown());
     const TrunkCache::Trunk trunk = trunks_->GetOrWait(
         TrunkOf(*request->head), [this, request](const auto& loaded) { Resume(request, loaded, Role::kDecode); });
     if (trunk != nullptr) Resume(request, trunk, role);
-    AnswerIfCancelled(request);
   }
 
   // Which head it is, and what it is asked about.
@@ -227,9 +243,21 @@ class ClassifierImpl : public Classifier {
   // From parked to the queue of its trunk. `role`: of the lane that calls, which will look there next.
   void Resume(const RequestPointer& request, const absl::StatusOr<TrunkCache::Trunk>& trunk, Role role) {
     if (!scheduler_->Take(request)) return;  // expired, cancelled or stopped meanwhile
-    if (!trunk.ok()) return Answer(*request, trunk.status());
+    if (!trunk.ok()) return NoTrunk(request, trunk.status());
     request->trunk = *trunk;
     if (!scheduler_->Decoded(request, role)) Answer(*request, ShuttingDown());
+  }
+
+  // A version's own backbone goes with the version: an alias may have moved on, and its version been deleted, after the
+  // request had found it.
+  void NoTrunk(const RequestPointer& request, const absl::Status& status) {
+    if (request->head->backbone_path.empty()) return Answer(*request, status);
+    const absl::StatusOr<std::shared_ptr<const LoadedHead>> now = heads_.Get(request->model);
+    if (!now.ok()) return Answer(*request, now.status());
+    const bool moved_on = (*now)->model_version != request->head->model_version;
+    if (!moved_on || (*now)->preprocess != request->head->preprocess) return Answer(*request, status);
+    request->head = *now;
+    AwaitTrunk(request, Role::kDecode);
   }
 
   void Forward(const Scheduler::Work& work) {

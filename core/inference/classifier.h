@@ -94,6 +94,10 @@ class Classifier {
   // Reads the database on this thread.
   virtual absl::Status Unload(const std::string& model) = 0;
 
+  // After a version was deleted: the same for it. A call that had found it before may bring it back into memory, until
+  // others need the room.
+  virtual void Forget(const std::string& model, int number) = 0;
+
   virtual int loaded_trunks() const = 0;
 };
 

@@ -52,6 +52,7 @@ absl::StatusOr<std::shared_ptr<const LoadedHead>> ReadHead(const registry::Model
   head->model_version = VersionName("models", version.model, version.number);
   head->backbone = version.backbone;
   head->backbone_sha256 = version.backbone_sha256;
+  head->backbone_path = version.backbone_path;
   head->preprocess = {.height = manifest.preprocess.height,
                       .width = manifest.preprocess.width,
                       .resize = manifest.preprocess.resize,
@@ -83,7 +84,7 @@ std::vector<float> SoftmaxAt(float temperature, std::vector<float> values) {
 }  // namespace
 
 int64_t LoadedHead::bytes() const {
-  size_t total = sizeof(*this) + (kernel.size() + bias.size()) * sizeof(float);
+  size_t total = sizeof(*this) + backbone_path.size() + (kernel.size() + bias.size()) * sizeof(float);
   for (const std::string& label : labels) total += sizeof(std::string) + label.size();
   return static_cast<int64_t>(total);
 }

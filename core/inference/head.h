@@ -20,6 +20,7 @@ struct LoadedHead {
   std::string model_version;  // "models/m/versions/3"
   std::string backbone;
   std::string backbone_sha256;
+  std::string backbone_path;  // of the version's own backbone; empty: in the weight store
   network::PreprocessSpec preprocess;
   engine::Precision precision = engine::Precision::kF32;  // of the features it was trained on
   std::vector<std::string> labels;

@@ -31,4 +31,9 @@ absl::StatusOr<std::vector<std::shared_ptr<const LoadedHead>>> HeadCache::Remove
   });
 }
 
+std::vector<std::shared_ptr<const LoadedHead>> HeadCache::RemoveVersion(const std::string& model, int number) {
+  return heads_.Remove(
+      [key = std::pair(model, number)](const std::pair<std::string, int>& other) { return other == key; });
+}
+
 }  // namespace graft::inference

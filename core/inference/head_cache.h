@@ -24,6 +24,8 @@ class HeadCache {
 
   // Takes out a model's heads, or the one that the reference names.
   absl::StatusOr<std::vector<std::shared_ptr<const LoadedHead>>> Remove(const VersionReference& reference);
+  // Takes out one version's head without asking whether the version exists.
+  std::vector<std::shared_ptr<const LoadedHead>> RemoveVersion(const std::string& model, int number);
   std::vector<std::shared_ptr<const LoadedHead>> All() const { return heads_.Values(); }
 
  private:

@@ -75,8 +75,7 @@ void TrunkCache::Load(const TrunkName& name) {
 absl::StatusOr<TrunkCache::Trunk> TrunkCache::CreateTrunk(const TrunkName& name) const {
   absl::StatusOr<Trunk> trunk =
       StatusFromThrow(absl::StatusCode::kInternal, "create engine", [&]() -> absl::StatusOr<Trunk> {
-        ASSIGN_OR_RETURN(const weights::StoredWeights stored,
-                         weights::FindWeights(options_.weights_root, name.backbone, name.sha256));
+        ASSIGN_OR_RETURN(const weights::StoredWeights stored, FindFile(name));
         engine::EngineTarget target = options_.target;
         target.precision = name.precision;
         ASSIGN_OR_RETURN(std::unique_ptr<engine::Engine> engine, options_.create_engine(stored, target));
@@ -85,6 +84,11 @@ absl::StatusOr<TrunkCache::Trunk> TrunkCache::CreateTrunk(const TrunkName& name)
       });
   if (trunk.ok()) return trunk;
   return WithContext(trunk.status(), absl::StrCat("load ", name.backbone, " on ", options_.target.device));
+}
+
+absl::StatusOr<weights::StoredWeights> TrunkCache::FindFile(const TrunkName& name) const {
+  if (name.path.empty()) return weights::FindWeights(options_.weights_root, name.backbone, name.sha256);
+  return weights::StoredWeights{.backbone = name.backbone, .sha256 = name.sha256, .path = name.path};
 }
 
 void TrunkCache::Remove(const TrunkName& name) {

@@ -1,4 +1,4 @@
-// Frozen backbones in memory: one engine per (weights file, precision), shared by every version trained on it.
+// Backbones in memory: one engine per (weights, precision), shared by every version on it.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,13 @@
 
 namespace graft::inference {
 
+// Weights of the same digest and precision are the same trunk, wherever their file is.
 struct TrunkName {
   std::string backbone, sha256;
   engine::Precision precision = engine::Precision::kF32;
+  std::string path;  // of the file; empty: in the weight store
 
-  bool operator==(const TrunkName&) const = default;
+  bool operator==(const TrunkName& other) const { return sha256 == other.sha256 && precision == other.precision; }
 };
 
 struct TrunkCacheOptions {
@@ -64,6 +66,7 @@ class TrunkCache {
 
   void Load(const TrunkName& name) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Trunk> CreateTrunk(const TrunkName& name) const;
+  absl::StatusOr<weights::StoredWeights> FindFile(const TrunkName& name) const;
   void MakeRoom(const Key& kept) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveUnlessPinned(const Key& key) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<Key> ByLastUse() const ABSL_LOCKS_EXCLUDED(mutex_);

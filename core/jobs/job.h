@@ -53,9 +53,20 @@ struct Failure {
   std::string message;
 };
 
+// One stage of a training, proto TrainSpec.Phase. In a resolved spec all that its kind has is set: a head's lacks
+// batch_norm, accumulation, layer_decay, weight_decay, clip_norm and warmup_epochs.
+struct Phase {
+  std::string trainable;  // "head", "blocks:N", "all"
+  std::string optimizer, schedule, batch_norm;
+  std::optional<int> epochs, patience, batch_size, accumulation;
+  std::optional<double> learning_rate, layer_decay, weight_decay, clip_norm, warmup_epochs;
+  bool operator==(const Phase&) const = default;
+};
+
 // Requested spec: fields the user left out are empty. Resolved spec: dataset is "datasets/D/versions/N" and all are
 // set, except those of another solver, `l2` where the job is to choose it, and a limit of time where none was asked
 // for. `decode`, `precision`, `priority` and `solver` are empty in jobs older than they are: scaled, f32, normal, adam.
+// With phases, what a phase has is in them alone, and no solver; without, all that follows `phases` is unset as well.
 struct TrainSpec {
   std::string dataset, backbone, model, preset, device, alias;
   std::string decode;                 // "scaled", "full"
@@ -67,6 +78,12 @@ struct TrainSpec {
   std::optional<double> learning_rate, l2, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
   std::optional<int> folds, fold;  // both or none: k-fold cross-validation
+  std::vector<Phase> phases;
+  std::string trainable;           // of the preset's last phase
+  std::string init_from, teacher;  // "models/M/versions/N" when resolved
+  std::string augment, class_weights;
+  std::optional<double> label_smoothing, focal_gamma, mixup_alpha, cutmix_alpha, ema_decay;
+  std::optional<double> distillation_weight, distillation_temperature;  // set where there is a teacher
   bool operator==(const TrainSpec&) const = default;
 };
 
@@ -157,6 +174,7 @@ struct EpochDone {
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, learning_rate = 0;
   double seconds = 0, images_per_second = 0, seconds_left = 0;
   bool best = false;
+  std::string phase;  // what is trained: "head", "blocks:N", "all"; empty in old events: "head"
 };
 struct Message {
   std::string text;

@@ -15,6 +15,23 @@ namespace {
 
 using Json = nlohmann::json;
 
+template <typename T, typename Field>
+void FieldsOf(T& phase, Field field) requires std::is_same_v<std::remove_const_t<T>, Phase> {
+  field("trainable", phase.trainable);
+  field("optimizer", phase.optimizer);
+  field("schedule", phase.schedule);
+  field("batch_norm", phase.batch_norm);
+  field("epochs", phase.epochs);
+  field("patience", phase.patience);
+  field("batch_size", phase.batch_size);
+  field("accumulation", phase.accumulation);
+  field("learning_rate", phase.learning_rate);
+  field("layer_decay", phase.layer_decay);
+  field("weight_decay", phase.weight_decay);
+  field("clip_norm", phase.clip_norm);
+  field("warmup_epochs", phase.warmup_epochs);
+}
+
 template <typename Spec, typename Field>
 void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const_t<Spec>, TrainSpec> {
   field("dataset", spec.dataset);
@@ -38,6 +55,19 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("seed", spec.seed);
   field("folds", spec.folds);
   field("fold", spec.fold);
+  field("phases", spec.phases);
+  field("trainable", spec.trainable);
+  field("init_from", spec.init_from);
+  field("teacher", spec.teacher);
+  field("distillation_weight", spec.distillation_weight);
+  field("distillation_temperature", spec.distillation_temperature);
+  field("augment", spec.augment);
+  field("class_weights", spec.class_weights);
+  field("label_smoothing", spec.label_smoothing);
+  field("focal_gamma", spec.focal_gamma);
+  field("mixup_alpha", spec.mixup_alpha);
+  field("cutmix_alpha", spec.cutmix_alpha);
+  field("ema_decay", spec.ema_decay);
 }
 
 template <typename T, typename Field>
@@ -169,6 +199,7 @@ void FieldsOf(T& epoch, Field field) requires std::is_same_v<std::remove_const_t
   field("images_per_second", epoch.images_per_second);
   field("seconds_left", epoch.seconds_left);
   field("best", epoch.best);
+  field("phase", epoch.phase);
 }
 
 template <typename T, typename Field>

@@ -44,6 +44,7 @@ struct Cut {
   void operator()(EpochDone&) const {}
   void operator()(PrecisionChosen&) const {}
   void operator()(MemoryReduced& reduced) const { CutText(reduced.reason); }
+  void operator()(TrialDone&) const {}
 };
 
 struct Apply {

@@ -11,6 +11,7 @@
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
+#include "core/jobs/fine_tune_spec.h"
 
 namespace graft::jobs {
 namespace {
@@ -20,11 +21,12 @@ constexpr size_t kMaxNameBytes = 63;
 constexpr double kMostSeconds = 30 * 24 * 3600;
 constexpr char kLowPriority[] = "low", kNormalPriority[] = "normal", kHighPriority[] = "high";
 
+// Of a head. Those with phases are in fine_tune_spec.
 struct Preset {
   const char* name;
   const char* solver;
 };
-constexpr Preset kPresets[] = {{"article", kAdam}, {"fast", kLbfgs}};  // the first is the default
+constexpr Preset kHeadPresets[] = {{kArticlePreset, kAdam}, {kFastPreset, kLbfgs}};  // the first is the default
 
 // Weaker, the optimum of separable classes is so far away that finding it takes too long; stronger, the head is its
 // bias.
@@ -62,14 +64,18 @@ absl::Status CheckRequired(const TrainSpec& requested) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Preset> FindPreset(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Preset& preset : kPresets) {
-    if (name.empty() || name == preset.name) return preset;
-    names.push_back(preset.name);
+absl::StatusOr<std::string> ResolvePreset(const TrainSpec& requested) {
+  static const auto& presets =
+      *new std::vector<std::string>{kArticlePreset, kFastPreset, kBalancedPreset, kBestPreset, kCustomPreset};
+  const std::string& preset = requested.preset;
+  if (!preset.empty() && std::find(presets.begin(), presets.end(), preset) == presets.end()) {
+    return InvalidField("spec.preset",
+                        absl::StrCat("there is no preset '", preset, "'; presets are: ", absl::StrJoin(presets, ", ")));
   }
+  if (requested.phases.empty()) return preset.empty() ? kArticlePreset : preset;
+  if (preset.empty() || preset == kCustomPreset) return std::string(kCustomPreset);
   return InvalidField("spec.preset",
-                      absl::StrCat("there is no preset '", name, "'; presets are: ", absl::StrJoin(names, ", ")));
+                      absl::StrCat("'", preset, "' does not go with spec.phases: leave one of them out"));
 }
 
 // Cut so that it still is a name.
@@ -178,8 +184,11 @@ absl::Status ResolveLbfgs(const TrainSpec& requested, TrainSpec& spec) {
   return InvalidField("spec.l2", absl::StrCat(*spec.l2, " is out of range: use ", kLeastL2, " to ", kMostL2));
 }
 
-absl::Status ResolveSolver(const TrainSpec& requested, const Preset& preset, int article_epochs, TrainSpec& spec) {
-  const std::string wanted = requested.solver.empty() ? preset.solver : requested.solver;
+absl::Status ResolveHead(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
+  RETURN_IF_ERROR(CheckHasNoPhases(requested));
+  const auto* const preset = std::find_if(std::begin(kHeadPresets), std::end(kHeadPresets),
+                                          [&](const Preset& one) { return spec.preset == one.name; });
+  const std::string wanted = requested.solver.empty() ? preset->solver : requested.solver;
   ASSIGN_OR_RETURN(spec.solver, OneOf("spec.solver", wanted, {kAdam, kLbfgs}));
   return spec.solver == kLbfgs ? ResolveLbfgs(requested, spec) : ResolveAdam(requested, article_epochs, spec);
 }
@@ -191,8 +200,8 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   TrainSpec spec;
   spec.dataset = context.dataset_version;
   spec.backbone = requested.backbone;
-  ASSIGN_OR_RETURN(const Preset preset, FindPreset(requested.preset));
-  spec.preset = preset.name;
+  spec.init_from = context.init_from;
+  ASSIGN_OR_RETURN(spec.preset, ResolvePreset(requested));
   ASSIGN_OR_RETURN(spec.model, ResolveModel(requested, context.dataset));
   ASSIGN_OR_RETURN(spec.device, ResolveDevice(requested.device, context.devices));
   ASSIGN_OR_RETURN(spec.decode, OneOf("spec.decode", requested.decode, {"scaled", "full"}));
@@ -200,7 +209,8 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   ASSIGN_OR_RETURN(spec.priority,
                    OneOf("spec.priority", requested.priority, {kNormalPriority, kLowPriority, kHighPriority}));
   ASSIGN_OR_RETURN(spec.max_seconds, ResolveMaxSeconds(requested.max_seconds));
-  RETURN_IF_ERROR(ResolveSolver(requested, preset, context.article_epochs, spec));
+  RETURN_IF_ERROR(HasPhases(requested) ? ResolvePhases(requested, context, spec)
+                                       : ResolveHead(requested, context.article_epochs, spec));
   RETURN_IF_ERROR(ResolveFractions(requested, spec));
   RETURN_IF_ERROR(ResolveFolds(requested, spec));
   spec.seed = requested.seed.value_or(0);

@@ -12,11 +12,19 @@ namespace graft::jobs {
 // TrainSpec.solver.
 inline constexpr char kLbfgs[] = "lbfgs";
 
+inline constexpr char kArticlePreset[] = "article";
+inline constexpr char kBalancedPreset[] = "balanced";
+inline constexpr char kBestPreset[] = "best";
+inline constexpr char kCustomPreset[] = "custom";  // of a spec that brings phases of its own
+inline constexpr char kFastPreset[] = "fast";
+
 // Facts that resolving needs, looked up by the caller.
 struct SpecContext {
   std::string dataset_version;            // "datasets/animals5/versions/2": what spec.dataset names now
   std::string dataset;                    // "animals5"
+  std::string init_from, teacher;         // "models/animals/versions/3": what those of the spec name now
   int article_epochs = 25;                // of the backbone
+  int backbone_blocks = 0;                // network::BlocksOf
   std::vector<std::string> devices;       // with a worker: "cpu", "cuda:0"
   std::vector<std::string> bf16_devices;  // those of them that compute in bf16
 };

@@ -23,6 +23,8 @@ struct PreprocessSpec {
   int width = 224;
   std::string resize = "bilinear";  // stretched, bilinear, no antialias (Keras' default), as near as `decode` allows
   std::string decode = kScaledDecode;
+
+  bool operator==(const PreprocessSpec&) const = default;
 };
 
 // A stable text of the spec, part of the feature cache's key.

@@ -49,21 +49,25 @@ absl::StatusOr<Manifest> FromJsonOrThrow(absl::string_view text) {
   if (const int format = json.at("format").get<int>(); format != kFormat) {
     return absl::DataLossError(absl::StrCat("read manifest: format ", format, ", this program reads ", kFormat));
   }
-  Manifest manifest{.model = json.at("model").get<std::string>(),
-                    .backbone = json.at("backbone").get<std::string>(),
-                    .backbone_sha256 = json.at("backbone_sha256").get<std::string>(),
-                    .labels = json.at("labels").get<std::vector<std::string>>(),
-                    .preprocess = PreprocessFromJson(json.at("preprocess")),
-                    .precision = json.value("precision", "f32"),
-                    .temperature = json.value("temperature", 1.0),
-                    .dataset_version = json.at("dataset_version").get<std::string>(),
-                    .dataset_digest = json.at("dataset_digest").get<std::string>(),
-                    .split_hash = json.at("split_hash").get<std::string>(),
-                    .test_split_hash = json.value("test_split_hash", ""),
-                    .job = json.at("job").get<std::string>(),
-                    .spec_json = ObjectText(json.at("spec")),
-                    .result_json = ObjectText(json.at("result")),
-                    .library_versions = json.at("library_versions").get<std::map<std::string, std::string>>()};
+  Manifest manifest{
+      .model = json.at("model").get<std::string>(),
+      .backbone = json.at("backbone").get<std::string>(),
+      .backbone_sha256 = json.at("backbone_sha256").get<std::string>(),
+      .trainable = json.value("trainable", "head"),
+      .base_backbone_sha256 = json.value("base_backbone_sha256", json.at("backbone_sha256").get<std::string>()),
+      .init_from = json.value("init_from", ""),
+      .labels = json.at("labels").get<std::vector<std::string>>(),
+      .preprocess = PreprocessFromJson(json.at("preprocess")),
+      .precision = json.value("precision", "f32"),
+      .temperature = json.value("temperature", 1.0),
+      .dataset_version = json.at("dataset_version").get<std::string>(),
+      .dataset_digest = json.at("dataset_digest").get<std::string>(),
+      .split_hash = json.at("split_hash").get<std::string>(),
+      .test_split_hash = json.value("test_split_hash", ""),
+      .job = json.at("job").get<std::string>(),
+      .spec_json = ObjectText(json.at("spec")),
+      .result_json = ObjectText(json.at("result")),
+      .library_versions = json.at("library_versions").get<std::map<std::string, std::string>>()};
   if (manifest.labels.empty()) return absl::DataLossError("read manifest: no labels");
   if (manifest.precision != "f32" && manifest.precision != "bf16") {
     return absl::DataLossError(absl::StrCat("read manifest: unknown precision \"", manifest.precision, "\""));
@@ -84,6 +88,9 @@ absl::StatusOr<std::string> ToJson(const Manifest& manifest) {
                     {"model", manifest.model},
                     {"backbone", manifest.backbone},
                     {"backbone_sha256", manifest.backbone_sha256},
+                    {"trainable", manifest.trainable},
+                    {"base_backbone_sha256", manifest.base_backbone_sha256},
+                    {"init_from", manifest.init_from},
                     {"labels", manifest.labels},
                     {"preprocess", PreprocessToJson(manifest.preprocess)},
                     {"precision", manifest.precision},

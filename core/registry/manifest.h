@@ -25,7 +25,10 @@ struct Manifest {
   std::string model;
   std::string backbone;
   std::string backbone_sha256;
-  std::vector<std::string> labels;  // by class index, at least one
+  std::string trainable = "head";    // what was trained: also "blocks:N" (the last N) and "all". Absent in old texts
+  std::string base_backbone_sha256;  // of the weights that the backbone started from. Absent in old texts: unchanged
+  std::string init_from;             // "models/animals/versions/3" that the job started from; empty: pretrained weights
+  std::vector<std::string> labels;   // by class index, at least one
   ManifestPreprocess preprocess;
   std::string precision = "f32";  // or "bf16": of the features that the head was trained on. Absent in old texts
   double temperature = 1;         // logits are divided by it before the softmax; above 0. Absent in old texts

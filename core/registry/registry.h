@@ -23,11 +23,12 @@ namespace graft::registry {
 // The alias of what a model's callers are meant to use: kept loaded, and loaded before it is asked for.
 inline constexpr char kProductionAlias[] = "production";
 
-// What a version on a frozen backbone consists of; `manifest` explains it fully.
+// What a version consists of; `manifest` explains it fully.
 struct VersionFiles {
   std::string head;        // safetensors: head/kernel [feature_dimension, classes], head/bias [classes], float32
   std::string manifest;    // JSON of core/registry/manifest.h
   std::string evaluation;  // JSON of core/registry/evaluation_record.h; empty: none
+  std::string backbone;    // safetensors of its own, fine-tuned backbone; empty: on weights of the store
 };
 
 struct ModelVersion {
@@ -36,16 +37,18 @@ struct ModelVersion {
   absl::Time create_time;
   std::string backbone, backbone_sha256, head_sha256, head_path;
   std::string evaluation_path;  // versions older than evaluation records have no file there
+  std::string backbone_path;    // of its own backbone; empty: the weight store has it, shared between versions
   std::string job_id;
   std::string manifest;
-  int64_t size_bytes = 0;
+  int64_t size_bytes = 0;            // of all its files
+  int64_t backbone_size_bytes = 0;   // of them, its own backbone
   std::vector<std::string> aliases;  // sorted
 };
 
 // Files in place and synced, row not yet written.
 struct Staged {
   std::string model, folder, backbone, backbone_sha256, head_sha256, job_id, manifest;
-  int64_t size_bytes = 0;
+  int64_t size_bytes = 0, backbone_size_bytes = 0;
   std::shared_ptr<FileLock> lock;  // while it is held, RemoveOrphans leaves the folder alone: keep until committed
 };
 
@@ -71,7 +74,8 @@ class Registry {
  public:
   Registry(store::Database* database, std::string root) : database_(database), root_(std::move(root)) {}
 
-  // Writes the files beside, syncs, renames into place.
+  // Writes the files beside, syncs, renames into place. `backbone_sha256` is that of files.backbone where it is given:
+  // Internal otherwise.
   absl::StatusOr<Staged> Stage(const std::string& model, const std::string& backbone,
                                const std::string& backbone_sha256, const std::string& job_id,
                                const VersionFiles& files);

@@ -67,6 +67,9 @@ absl::StatusOr<Staged> Registry::Stage(const std::string& model, const std::stri
                                        const std::string& backbone_sha256, const std::string& job_id,
                                        const VersionFiles& files) {
   RETURN_IF_ERROR(ValidateName("model", model));
+  if (!files.backbone.empty() && Sha256Hex(files.backbone) != backbone_sha256) {
+    return absl::InternalError(absl::StrCat("publish ", model, ": the backbone is not of digest ", backbone_sha256));
+  }
   const std::string id = NewId();
   const std::string model_folder = absl::StrCat(root_, "/", model);
   RETURN_IF_ERROR(CreateFolders(model_folder));
@@ -81,6 +84,7 @@ absl::StatusOr<Staged> Registry::Stage(const std::string& model, const std::stri
   if (!files.evaluation.empty()) {
     RETURN_IF_ERROR(WriteFileDurably(staging + "/evaluation.json", files.evaluation));
   }
+  if (!files.backbone.empty()) RETURN_IF_ERROR(WriteFileDurably(staging + "/backbone.safetensors", files.backbone));
   RETURN_IF_ERROR(RenameDurably(staging, absl::StrCat(model_folder, "/", id)));
   return Staged{.model = model,
                 .folder = absl::StrCat(model, "/", id),
@@ -89,7 +93,9 @@ absl::StatusOr<Staged> Registry::Stage(const std::string& model, const std::stri
                 .head_sha256 = Sha256Hex(files.head),
                 .job_id = job_id,
                 .manifest = files.manifest,
-                .size_bytes = static_cast<int64_t>(files.head.size() + files.manifest.size() + files.evaluation.size()),
+                .size_bytes = static_cast<int64_t>(files.head.size() + files.manifest.size() + files.evaluation.size() +
+                                                   files.backbone.size()),
+                .backbone_size_bytes = static_cast<int64_t>(files.backbone.size()),
                 .lock = std::move(lock)};
 }
 

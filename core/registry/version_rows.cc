@@ -88,11 +88,15 @@ int TakeNumber(store::Transaction& transaction, const std::string& model) {
 void InsertVersion(store::Transaction& transaction, const Staged& staged, int number) {
   const long long now = absl::ToUnixMicros(absl::Now());
   const long long size = staged.size_bytes;
-  transaction.sql() << "INSERT INTO model_versions (model, number, create_time_us, backbone, backbone_sha256, "
-                       "head_sha256, folder, job_id, manifest, size_bytes) VALUES (:model, :number, :time, :backbone, "
-                       ":backbone_sha256, :head_sha256, :folder, :job, :manifest, :size)",
+  const long long backbone_size = staged.backbone_size_bytes;
+  transaction.sql()
+      << "INSERT INTO model_versions (model, number, create_time_us, backbone, backbone_sha256, "
+         "head_sha256, folder, job_id, manifest, size_bytes, backbone_size_bytes) VALUES (:model, :number, "
+         ":time, :backbone, :backbone_sha256, :head_sha256, :folder, :job, :manifest, :size, "
+         ":backbone_size)",
       use(staged.model), use(number), use(now), use(staged.backbone), use(staged.backbone_sha256),
-      use(staged.head_sha256), use(staged.folder), use(staged.job_id), use(staged.manifest), use(size);
+      use(staged.head_sha256), use(staged.folder), use(staged.job_id), use(staged.manifest), use(size),
+      use(backbone_size);
 }
 
 std::string DeleteVersion(store::Transaction& transaction, const std::string& model, int number) {
@@ -129,16 +133,20 @@ absl::StatusOr<ModelVersion> ReadVersion(store::Transaction& transaction, const 
   ModelVersion version{.model = model, .number = number};
   long long time = 0;
   long long size = 0;
+  long long backbone_size = 0;
   std::string folder;
-  sql << "SELECT create_time_us, backbone, backbone_sha256, head_sha256, folder, job_id, manifest, size_bytes "
-         "FROM model_versions WHERE model = :model AND number = :number",
+  sql << "SELECT create_time_us, backbone, backbone_sha256, head_sha256, folder, job_id, manifest, size_bytes, "
+         "backbone_size_bytes FROM model_versions WHERE model = :model AND number = :number",
       use(model), use(number), into(time), into(version.backbone), into(version.backbone_sha256),
-      into(version.head_sha256), into(folder), into(version.job_id), into(version.manifest), into(size);
+      into(version.head_sha256), into(folder), into(version.job_id), into(version.manifest), into(size),
+      into(backbone_size);
   if (!sql.got_data()) return absl::DataLossError(absl::StrCat("model version ", model, ":", number, " has no row"));
   version.create_time = absl::FromUnixMicros(time);
   version.size_bytes = size;
+  version.backbone_size_bytes = backbone_size;
   version.head_path = absl::StrCat(root, "/", folder, "/head.safetensors");
   version.evaluation_path = absl::StrCat(root, "/", folder, "/evaluation.json");
+  if (backbone_size > 0) version.backbone_path = absl::StrCat(root, "/", folder, "/backbone.safetensors");
   for (const auto& [alias, target] : ReadAliases(transaction, model)) {
     if (target == number) version.aliases.push_back(alias);
   }

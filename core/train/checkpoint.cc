@@ -74,6 +74,10 @@ std::string InputsDigest(const LabelledFeatures& train, const LabelledFeatures& 
   digest.Update(facts.dump());
   UpdateWith(digest, train);
   UpdateWith(digest, validation);
+  if (options.start) {
+    UpdateWith(digest, options.start->kernel);
+    UpdateWith(digest, options.start->bias);
+  }
   return digest.HexDigest();
 }
 

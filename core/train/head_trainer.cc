@@ -40,7 +40,11 @@ Head ZeroHead(int dimension, int classes) {
 TrainingState InitialState(int dimension, const HeadOptions& options) {
   const Head zero = ZeroHead(dimension, options.classes);
   TrainingState state{.head = zero, .best = zero, .adam_first = zero, .adam_second = zero};
-  state.head.kernel = GlorotUniform(options.seed, dimension, options.classes);
+  if (options.start) {
+    state.head = *options.start;
+  } else {
+    state.head.kernel = GlorotUniform(options.seed, dimension, options.classes);
+  }
   return state;
 }
 
@@ -202,6 +206,9 @@ absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const Label
                                       const std::function<bool()>& stop) {
   RETURN_IF_ERROR(CheckFeatures("train", train, train.dimension, options.classes));
   RETURN_IF_ERROR(CheckFeatures("validation", validation, train.dimension, options.classes));
+  if (options.start && (options.start->dimension != train.dimension || options.start->classes != options.classes)) {
+    return absl::InvalidArgumentError("the head to start from is of other features or classes");
+  }
   const std::string inputs_digest = InputsDigest(train, validation, options);
   std::optional<TrainingState> state = LoadCheckpoint(checkpoint_path, inputs_digest, train.dimension, options.classes);
   if (!state) state = InitialState(train.dimension, options);

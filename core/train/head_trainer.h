@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,13 @@
 #include "core/train/labelled_features.h"
 
 namespace graft::train {
+
+// logits = features x kernel + bias
+struct Head {
+  int dimension = 0, classes = 0;
+  std::vector<float> kernel;  // [dimension, classes], as Keras' Dense
+  std::vector<float> bias;    // [classes]
+};
 
 struct HeadOptions {
   int classes = 0;
@@ -19,13 +27,7 @@ struct HeadOptions {
   double learning_rate = 1e-3;  // Adam, beta 0.9 / 0.999, epsilon 1e-7 (Keras' default)
   uint32_t seed = 0;
   std::string device = "cpu";
-};
-
-// logits = features x kernel + bias
-struct Head {
-  int dimension = 0, classes = 0;
-  std::vector<float> kernel;  // [dimension, classes], as Keras' Dense
-  std::vector<float> bias;    // [classes]
+  std::optional<Head> start;  // what training starts from, of the features' dimension and these classes
 };
 
 struct EpochMetrics {
@@ -53,10 +55,10 @@ using EpochObserver = std::function<absl::Status(const EpochMetrics&)>;
 // count does not matter. A checkpoint (weights, best weights, Adam's moments, history, with a checksum) is written
 // durably after every epoch, in turns to `checkpoint_path`.0 and .1; if a valid one for these very inputs exists,
 // training goes on from the later. `observer` sees every epoch after `observed_epochs` exactly once, in order, those
-// of the checkpoint's history included. Glorot uniform initial kernel, zero bias; the order of batches is a function
-// of (seed, epoch), the last batch may be smaller. Stops early, Keras' way, after `patience` epochs without a lower
-// validation loss. `stop` is asked every step: Cancelled. Non-finite loss: Diverged, naming the epoch and step.
-// For "cuda:N" engine::AvailableDevices() was called before.
+// of the checkpoint's history included. Without a start: Glorot uniform initial kernel, zero bias. The order of batches
+// is a function of (seed, epoch), the last batch may be smaller. Stops early, Keras' way, after `patience` epochs
+// without a lower validation loss. `stop` is asked every step: Cancelled. Non-finite loss: Diverged, naming the
+// epoch and step. For "cuda:N" engine::AvailableDevices() was called before.
 absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const LabelledFeatures& validation,
                                       const HeadOptions& options, const std::string& checkpoint_path,
                                       int observed_epochs, const EpochObserver& observer,

@@ -1,6 +1,8 @@
 // What a train job works on: what its spec names, and what came of training.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/dataset/dataset_store.h"
@@ -21,7 +23,11 @@ struct TrainInputs {
   Examples examples;
   dataset::SplitIndices split;
   network::BackboneFacts backbone;
-  weights::StoredWeights weights;
+  weights::StoredWeights weights;         // that features are computed with: where they come from, or the job's own
+  std::string base_sha256;                // of the weights that the job started from
+  bool own_backbone = false;              // to be published with the head: the weight store does not have it
+  std::string trained = "head";           // what the job has trained: also "blocks:N" and "all"
+  std::optional<train::Head> start_head;  // of the version that the job starts from, for these classes
   network::PreprocessSpec preprocess;
   engine::Precision precision;  // to train in first
   int classes() const { return static_cast<int>(version.labels.size()); }

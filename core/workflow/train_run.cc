@@ -1,6 +1,7 @@
 #include "core/workflow/train_run.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -12,12 +13,16 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/dataset/split.h"
+#include "core/jobs/fine_tune_spec.h"
 #include "core/jobs/train_spec.h"
 #include "core/registry/manifest.h"
 #include "core/train/divergence.h"
+#include "core/train/random_order.h"
 #include "core/workflow/failure.h"
+#include "core/workflow/fine_tuning.h"
 #include "core/workflow/head_solving.h"
 #include "core/workflow/precision.h"
+#include "core/workflow/start_version.h"
 
 namespace graft::workflow {
 namespace {
@@ -32,9 +37,38 @@ constexpr char kCompleted[] = "completed", kEarlyStopped[] = "early_stopped", kT
                kCancelledKeepBest[] = "cancelled_keep_best";
 constexpr Precision kTriedFirst = Precision::kBf16;  // of "auto"
 
+constexpr int64_t kMaxBackboneBytes = int64_t{4} << 30;   // as of a weights file
+constexpr int64_t kOwnFeaturesBytes = int64_t{64} << 30;  // of no more than the job's photos anyway
+
+// The head's recipe: its phase's, where the spec has phases.
+jobs::Phase HeadPhase(const jobs::TrainSpec& spec) {
+  if (!spec.phases.empty()) return spec.phases.front();
+  return {.trainable = "head",
+          .epochs = spec.epochs,
+          .patience = spec.patience,
+          .batch_size = spec.batch_size,
+          .learning_rate = spec.learning_rate};
+}
+
+// Both trainings as one, whose result is the second's.
+train::TrainedHead Joined(train::TrainedHead first, train::FineTuned second) {
+  const int before = static_cast<int>(first.history.size());
+  const train::EpochMetrics& best = second.history[second.best_epoch - 1];
+  first.head = std::move(second.head);
+  first.best_epoch = before + second.best_epoch;
+  first.validation_loss = best.validation_loss;
+  first.validation_accuracy = best.validation_accuracy;
+  for (train::EpochMetrics metrics : second.history) {
+    metrics.epoch += before;
+    first.history.push_back(metrics);
+  }
+  return first;
+}
+
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
+  const jobs::Phase head = HeadPhase(spec);
   const bool solver_resolved =
-      spec.solver == jobs::kLbfgs || (spec.epochs && spec.patience && spec.batch_size && spec.learning_rate);
+      spec.solver == jobs::kLbfgs || (head.epochs && head.patience && head.batch_size && head.learning_rate);
   const bool resolved = solver_resolved && spec.train_fraction && spec.validation_fraction && spec.seed;
   return resolved ? absl::OkStatus() : absl::InvalidArgumentError("the job's spec is not resolved: submit it again");
 }
@@ -59,10 +93,12 @@ absl::Status TrainRun::Run() {
   phase_start_ = absl::Now();
   phase_seconds_["train"] = log_.epoch_seconds() + log_.given_up_seconds();  // of earlier attempts
   RETURN_IF_ERROR(Enter(State::kPreparing));
-  ASSIGN_OR_RETURN(const TrainInputs inputs, ResolveInputs());
-  ASSIGN_OR_RETURN(Candidate candidate, Train(inputs, inputs.precision));
+  ASSIGN_OR_RETURN(TrainInputs inputs, ResolveInputs());
+  ASSIGN_OR_RETURN(Candidate candidate, BeginsWithHead(spec_) ? Train(inputs, inputs.precision) : Untrained(inputs));
   // A head whose training was cut short is published as it is; the report says what its precision costs.
-  if (MustChoosePrecision() && finished_early_.empty()) {
+  if (!PhotoPhases(spec_).empty() && finished_early_.empty()) {
+    RETURN_IF_ERROR(FineTune(inputs, candidate));
+  } else if (MustChoosePrecision() && finished_early_.empty()) {
     ASSIGN_OR_RETURN(const Precision chosen, ChoosePrecision(inputs, candidate));
     if (chosen != candidate.precision) {
       ASSIGN_OR_RETURN(candidate, Train(inputs, chosen));
@@ -71,6 +107,7 @@ absl::Status TrainRun::Run() {
 
   // From here on the head is frozen; the test split is read for the first time.
   RETURN_IF_ERROR(Enter(State::kEvaluating));
+  if (own_features_) RETURN_IF_ERROR(PrepareEvaluation(inputs, candidate));
   ASSIGN_OR_RETURN(Evaluation evaluation, Evaluate(inputs, candidate));
   evaluation.result.stop_reason = StopReason(candidate.trained);
   EndPhase("evaluate");
@@ -87,18 +124,27 @@ absl::Status TrainRun::Enter(State state) {
 absl::StatusOr<TrainInputs> TrainRun::ResolveInputs() {
   TrainInputs inputs;
   RETURN_IF_ERROR(BlameOn(FailureType::kConfig, CheckResolved(spec_)));
-  RETURN_IF_ERROR(BlameOn(FailureType::kConfig, FindNetwork(inputs)));
   RETURN_IF_ERROR(BlameOn(FailureType::kDevice, CheckDevice(spec_.device)));
   const absl::StatusOr<Precision> precision = FirstPrecision();
   if (!precision.ok()) return BlameOn(FailureType::kDevice, precision.status());
   inputs.precision = *precision;
   RETURN_IF_ERROR(BlameOn(FailureType::kData, OpenDataset(inputs)));
+  RETURN_IF_ERROR(BlameOn(FailureType::kConfig, FindNetwork(inputs)));
   return inputs;
 }
 
 absl::Status TrainRun::FindNetwork(TrainInputs& inputs) {
   ASSIGN_OR_RETURN(inputs.backbone, network::FindBackbone(spec_.backbone));
-  ASSIGN_OR_RETURN(inputs.weights, weights::CurrentWeights(resources_.weights_root, spec_.backbone));
+  if (spec_.init_from.empty()) {
+    ASSIGN_OR_RETURN(inputs.weights, weights::CurrentWeights(resources_.weights_root, spec_.backbone));
+  } else {
+    ASSIGN_OR_RETURN(const StartVersion start,
+                     OpenStartVersion(*resources_.registry, resources_.weights_root, spec_.init_from));
+    inputs.weights = start.weights;
+    inputs.own_backbone = start.own_backbone;
+    inputs.start_head = HeadFor(inputs.version.labels, start, *spec_.seed);
+  }
+  inputs.base_sha256 = inputs.weights.sha256;
   inputs.preprocess = {.height = inputs.backbone.input_size,
                        .width = inputs.backbone.input_size,
                        .decode = spec_.decode.empty() ? network::kScaledDecode : spec_.decode};
@@ -162,17 +208,18 @@ absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const TrainInputs&
   };
   // Features without a head are of no use to anybody; with one, the time limit has struck already.
   const auto stop = [this] { return stop_() || (TimeIsUp() && !log_.has_trained()); };
+  features::FeatureCache& cache = own_features_ ? *own_features_ : *resources_.features;
   absl::StatusOr<features::FeatureMatrix> matrix =
-      resources_.features->GetOrCompute({.digests = digests,
-                                         .preprocess = inputs.preprocess,
-                                         .weights_sha256 = inputs.weights.sha256,
-                                         .engine_id = resources_.engines->IdOf(spec_.device, precision),
-                                         .dimension = inputs.backbone.feature_dimension,
-                                         .engine = load_engine,
-                                         .blobs = resources_.blobs,
-                                         .lanes = resources_.threads,
-                                         .memory_divisor = log_.memory_divisor()},
-                                        report, stop);
+      cache.GetOrCompute({.digests = digests,
+                          .preprocess = inputs.preprocess,
+                          .weights_sha256 = inputs.weights.sha256,
+                          .engine_id = resources_.engines->IdOf(spec_.device, precision),
+                          .dimension = inputs.backbone.feature_dimension,
+                          .engine = load_engine,
+                          .blobs = resources_.blobs,
+                          .lanes = resources_.threads,
+                          .memory_divisor = log_.memory_divisor()},
+                         report, stop);
   if (absl::IsCancelled(matrix.status()) && !stop_()) return TimeLimitStruckTooEarly(*spec_.max_seconds);
   return matrix;
 }
@@ -193,27 +240,32 @@ absl::Status TrainRun::FindHead(const TrainInputs& inputs, Candidate& candidate)
     return absl::OkStatus();
   }
   absl::StatusOr<SolvedHead> solved =
-      SolveHead(spec_, inputs.classes(), candidate.splits.train, candidate.splits.validation, log_, stop_);
+      SolveHead(spec_, inputs.classes(), candidate.splits.train, candidate.splits.validation, log_, stop_,
+                [this] { return !ReasonToFinish().empty(); });
   if (!solved.ok()) return BlameComputing(spec_.device, solved.status());
+  if (solved->finished_early) finished_early_ = ReasonToFinish();
   candidate.trained = std::move(solved->trained);
   candidate.trials = std::move(solved->trials);
   return absl::OkStatus();
 }
 
 absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const TrainInputs& inputs, const Splits& splits) {
-  const std::string folder = absl::StrCat(resources_.jobs_root, "/", lease_.job_id);
-  RETURN_IF_ERROR(CreateFolders(folder));
+  RETURN_IF_ERROR(CreateFolders(Folder()));
+  const jobs::Phase recipe = HeadPhase(spec_);
   const train::HeadOptions options{.classes = inputs.classes(),
-                                   .epochs = *spec_.epochs,
-                                   .patience = *spec_.patience,
-                                   .batch_size = *spec_.batch_size,
-                                   .learning_rate = *spec_.learning_rate,
+                                   .epochs = *recipe.epochs,
+                                   .patience = *recipe.patience,
+                                   .batch_size = *recipe.batch_size,
+                                   .learning_rate = *recipe.learning_rate,
                                    .seed = *spec_.seed,
-                                   .device = spec_.device};
-  const std::string checkpoint = folder + "/checkpoint";
+                                   .device = spec_.device,
+                                   .start = inputs.start_head};
+  const std::string checkpoint = Folder() + "/checkpoint";
   absl::StatusOr<train::TrainedHead> trained = train::TrainHead(
       splits.train, splits.validation, options, checkpoint, log_.epochs_done(),
-      [this](const train::EpochMetrics& metrics) { return ReportEpoch(metrics); },
+      [&](const train::EpochMetrics& metrics) {
+        return ReportEpoch(metrics, recipe.trainable, jobs::TotalEpochs(spec_), *recipe.epochs - metrics.epoch);
+      },
       [this] { return stop_() || !ReasonToFinish().empty(); });
   if (absl::IsCancelled(trained.status()) && !stop_()) {
     finished_early_ = ReasonToFinish();
@@ -224,25 +276,125 @@ absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const TrainInputs& inputs
   return trained;
 }
 
+absl::StatusOr<Candidate> TrainRun::Untrained(const TrainInputs& inputs) {
+  RETURN_IF_ERROR(Enter(State::kTraining));
+  if (inputs.start_head) return Candidate{.precision = inputs.precision, .trained = {.head = *inputs.start_head}};
+  const int dimension = inputs.backbone.feature_dimension;
+  return Candidate{.precision = inputs.precision,
+                   .trained = {.head = {.dimension = dimension,
+                                        .classes = inputs.classes(),
+                                        .kernel = train::GlorotUniform(*spec_.seed, dimension, inputs.classes()),
+                                        .bias = std::vector<float>(inputs.classes())}}};
+}
+
+// The teacher's probabilities [train photos, classes], or nothing without one. Its features are kept like any other's.
+absl::StatusOr<std::vector<float>> TrainRun::AskTeacher(const TrainInputs& inputs) {
+  if (spec_.teacher.empty()) return std::vector<float>();
+  absl::StatusOr<StartVersion> teacher = OpenStartVersion(*resources_.registry, resources_.weights_root, spec_.teacher);
+  if (!teacher.ok()) return BlameOn(FailureType::kConfig, teacher.status());
+  TrainInputs asked = inputs;
+  asked.weights = teacher->weights;
+  ASSIGN_OR_RETURN(asked.backbone, network::FindBackbone(teacher->backbone));
+  ASSIGN_OR_RETURN(const train::LabelledFeatures features, FeaturesAt(asked, inputs.precision, inputs.split.train));
+  const absl::StatusOr<std::vector<float>> probabilities = train::Predict(teacher->head, features, spec_.device);
+  if (!probabilities.ok()) return BlameComputing(spec_.device, probabilities.status());
+  return InOrderOf(inputs.version.labels, teacher->labels, *probabilities);
+}
+
+absl::Status TrainRun::FineTune(TrainInputs& inputs, Candidate& candidate) {
+  RETURN_IF_ERROR(CreateFolders(Folder()));
+  ASSIGN_OR_RETURN(std::vector<float> teacher, AskTeacher(inputs));
+  const int before = static_cast<int>(candidate.trained.history.size());
+  PhaseProgress progress(PhotoPhases(spec_));
+  const auto report = [&](train::EpochMetrics metrics) -> absl::Status {
+    progress.Count(metrics);
+    metrics.epoch += before;
+    if (metrics.epoch <= log_.epochs_done()) return absl::OkStatus();
+    const int left = progress.epochs_left();
+    return ReportEpoch(metrics, progress.phase().trainable, metrics.epoch + left, left);
+  };
+  absl::StatusOr<std::unique_ptr<PhotoTraining>> training =
+      PhotoTraining::Open({.spec = spec_,
+                           .inputs = inputs,
+                           .head = candidate.trained.head,
+                           .teacher = std::move(teacher),
+                           .bf16 = candidate.precision == Precision::kBf16,
+                           .memory_divisor = log_.memory_divisor(),
+                           .blobs = resources_.blobs,
+                           .threads = std::max(1, resources_.threads / 2),
+                           .folder = Folder()});
+  if (!training.ok()) return BlameComputing(spec_.device, training.status());
+  absl::StatusOr<train::FineTuned> tuned =
+      (*training)->Run(report, [this] { return stop_() || !ReasonToFinish().empty(); });
+  EndPhase("train");
+  if (absl::IsCancelled(tuned.status()) && !stop_()) {
+    finished_early_ = ReasonToFinish();
+    if (log_.epochs_done() <= before) return absl::OkStatus();  // the head alone is the best so far
+    tuned = (*training)->BestSoFar();
+  }
+  if (train::IsDiverged(tuned.status())) return BlameOn(FailureType::kConfig, tuned.status());
+  if (!tuned.ok()) return BlameComputing(spec_.device, tuned.status());
+  RETURN_IF_ERROR(TakeBackbone(tuned->backbone_safetensors, inputs));
+  candidate.trained = Joined(std::move(candidate.trained), *std::move(tuned));
+  return absl::OkStatus();
+}
+
+absl::Status TrainRun::PrepareEvaluation(const TrainInputs& inputs, Candidate& candidate) {
+  if (spec_.precision == kAutoPrecision && resources_.engines->Supports(spec_.device, Precision::kBf16)) {
+    ASSIGN_OR_RETURN(const jobs::PrecisionReport measured, Measure(inputs, candidate));
+    candidate.precision = ChooseBy(measured);
+  }
+  ASSIGN_OR_RETURN(candidate.splits.train, FeaturesAt(inputs, candidate.precision, inputs.split.train));
+  ASSIGN_OR_RETURN(candidate.splits.validation, FeaturesAt(inputs, candidate.precision, inputs.split.validation));
+  ASSIGN_OR_RETURN(candidate.splits.test, FeaturesAt(inputs, candidate.precision, inputs.split.test));
+  return absl::OkStatus();
+}
+
+// In the job's folder until it is published: the engine reads it from there.
+absl::Status TrainRun::TakeBackbone(const std::string& safetensors, TrainInputs& inputs) {
+  const std::string path = Folder() + "/backbone.safetensors";
+  RETURN_IF_ERROR(WriteFileDurably(path, safetensors));
+  inputs.weights = {.backbone = spec_.backbone, .sha256 = Sha256Hex(safetensors), .path = path};
+  inputs.own_backbone = true;
+  inputs.trained = TrainedPart(spec_);
+  own_features_.emplace(Folder() + "/features", kOwnFeaturesBytes);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<train::LabelledFeatures> TrainRun::FeaturesAt(const TrainInputs& inputs, Precision precision,
+                                                             const std::vector<int>& indices) {
+  Examples photos;
+  for (const int index : indices) photos.push_back(inputs.examples[index]);
+  const absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, photos, [](const auto&) {});
+  if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
+  std::vector<int> all(photos.size());
+  std::iota(all.begin(), all.end(), 0);
+  return Select(*matrix, photos, all);
+}
+
+std::string TrainRun::Folder() const {
+  return absl::StrCat(resources_.jobs_root, "/", lease_.job_id);
+}
+
 bool TrainRun::TimeIsUp() const {
   return spec_.max_seconds && worked_before_ + (absl::Now() - start_) >= absl::Seconds(*spec_.max_seconds);
 }
 
 std::string TrainRun::ReasonToFinish() const {
-  if (log_.epochs_done() == 0) return "";  // there is no best epoch
+  if (log_.epochs_done() == 0 && log_.trials_done() == 0) return "";  // there is no best one
   if (finish_()) return kCancelledKeepBest;
   return TimeIsUp() ? kTimeLimit : "";
 }
 
 std::string TrainRun::StopReason(const train::TrainedHead& trained) const {
   if (!finished_early_.empty()) return finished_early_;
-  return static_cast<int>(trained.history.size()) < *spec_.epochs ? kEarlyStopped : kCompleted;
+  const bool early = static_cast<int>(trained.history.size()) < jobs::TotalEpochs(spec_);
+  return early ? kEarlyStopped : kCompleted;
 }
 
-absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics) {
-  const double seconds_per_epoch = (log_.epoch_seconds() + metrics.seconds) / metrics.epoch;
+absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics, const std::string& phase, int epochs, int left) {
   return log_.Append(jobs::EpochDone{.epoch = metrics.epoch,
-                                     .epochs = *spec_.epochs,
+                                     .epochs = epochs,
                                      .train_loss = metrics.train_loss,
                                      .train_accuracy = metrics.train_accuracy,
                                      .validation_loss = metrics.validation_loss,
@@ -250,8 +402,9 @@ absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics) {
                                      .learning_rate = metrics.learning_rate,
                                      .seconds = metrics.seconds,
                                      .images_per_second = metrics.images_per_second,
-                                     .seconds_left = seconds_per_epoch * (*spec_.epochs - metrics.epoch),
-                                     .best = metrics.best});
+                                     .seconds_left = metrics.seconds * left,
+                                     .best = metrics.best,
+                                     .phase = phase});
 }
 
 bool TrainRun::MustChoosePrecision() const {
@@ -277,16 +430,21 @@ absl::StatusOr<jobs::PrecisionReport> TrainRun::Measure(const TrainInputs& input
 absl::StatusOr<jobs::PrecisionReport> TrainRun::PrecisionOf(const TrainInputs& inputs, const Candidate& candidate) {
   const std::optional<jobs::PrecisionReport>& chosen = log_.precision_chosen();
   // What was measured to choose by is this very head, unless the choice made another.
-  if (chosen && candidate.precision == kTriedFirst && chosen->precision == engine::NameOf(kTriedFirst)) return *chosen;
+  if (chosen && spec_.phases.empty() && candidate.precision == kTriedFirst &&
+      chosen->precision == engine::NameOf(kTriedFirst))
+    return *chosen;
   return Measure(inputs, candidate);
 }
 
 absl::StatusOr<Evaluation> TrainRun::Evaluate(const TrainInputs& inputs, const Candidate& candidate) {
   ASSIGN_OR_RETURN(Evaluation evaluation, EvaluateCandidate(inputs, candidate, spec_.device));
   ASSIGN_OR_RETURN(evaluation.result.precision, PrecisionOf(inputs, candidate));
+  ASSIGN_OR_RETURN(const int64_t of_backbone, TrainedBackboneParameters(spec_.backbone, inputs.trained));
+  evaluation.result.trainable_parameters += of_backbone;
+  evaluation.result.trials = candidate.trials;
+  if (!log_.features_ready()) return evaluation;  // no phase on cached features
   evaluation.result.images_computed = log_.features_ready()->images_computed;
   evaluation.result.images_from_cache = log_.features_ready()->images_from_cache;
-  evaluation.result.trials = candidate.trials;
   return evaluation;
 }
 
@@ -296,10 +454,13 @@ absl::Status TrainRun::Publish(const TrainInputs& inputs, const Candidate& candi
   result.weights_sha256 = Sha256Hex(head);
   result.phase_seconds = PhaseSeconds();
   ASSIGN_OR_RETURN(const std::string manifest, Manifest(inputs, candidate.precision, result));
-  ASSIGN_OR_RETURN(const registry::Staged staged,
-                   resources_.registry->Stage(
-                       spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id,
-                       {.head = head, .manifest = manifest, .evaluation = registry::ToJson(evaluation.record)}));
+  registry::VersionFiles files{.head = head, .manifest = manifest, .evaluation = registry::ToJson(evaluation.record)};
+  if (inputs.own_backbone) {
+    ASSIGN_OR_RETURN(files.backbone, ReadFile(inputs.weights.path, kMaxBackboneBytes));
+  }
+  ASSIGN_OR_RETURN(
+      const registry::Staged staged,
+      resources_.registry->Stage(spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id, files));
   EndPhase("publish");
   result.phase_seconds = PhaseSeconds();
 
@@ -318,6 +479,9 @@ absl::StatusOr<std::string> TrainRun::Manifest(const TrainInputs& inputs, Precis
       .model = spec_.model,
       .backbone = spec_.backbone,
       .backbone_sha256 = inputs.weights.sha256,
+      .trainable = inputs.trained,
+      .base_backbone_sha256 = inputs.base_sha256,
+      .init_from = spec_.init_from,
       .labels = inputs.version.labels,
       .preprocess = {.height = inputs.preprocess.height,
                      .width = inputs.preprocess.width,

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,17 @@ class TrainRun {
   absl::StatusOr<features::FeatureMatrix> GetFeatures(const TrainInputs& inputs, engine::Precision precision,
                                                       const Examples& examples, const OnFeatures& report);
   absl::StatusOr<Splits> PrepareSplits(const TrainInputs& inputs, engine::Precision precision);
+  // What the first phase starts from, where it is on photos.
+  absl::StatusOr<Candidate> Untrained(const TrainInputs& inputs);
+  // Goes on from the candidate with the phases on photos; then `inputs` has the weights they made, and the candidate's
+  // head is of those. Where training is finished early before a first epoch of theirs, both stay as they are.
+  absl::Status FineTune(TrainInputs& inputs, Candidate& candidate);
+  absl::StatusOr<std::vector<float>> AskTeacher(const TrainInputs& inputs);
+  absl::Status TakeBackbone(const std::string& safetensors, TrainInputs& inputs);
+  // Of a candidate with weights of its own: the precision to serve it in, and features in it.
+  absl::Status PrepareEvaluation(const TrainInputs& inputs, Candidate& candidate);
+  absl::StatusOr<train::LabelledFeatures> FeaturesAt(const TrainInputs& inputs, engine::Precision precision,
+                                                     const std::vector<int>& indices);
   absl::Status FindHead(const TrainInputs& inputs, Candidate& candidate);
   absl::StatusOr<train::TrainedHead> TrainHead(const TrainInputs& inputs, const Splits& splits);
   absl::StatusOr<Candidate> Train(const TrainInputs& inputs, engine::Precision precision);
@@ -52,7 +64,9 @@ class TrainRun {
   // What is to be done for the best epoch so far to be published instead of trained on; empty when nothing is.
   std::string ReasonToFinish() const;
   std::string StopReason(const train::TrainedHead& trained) const;
-  absl::Status ReportEpoch(const train::EpochMetrics& metrics);
+  // `epochs`: of the job, at most; `left`: of them, those that take as long as this one.
+  absl::Status ReportEpoch(const train::EpochMetrics& metrics, const std::string& phase, int epochs, int left);
+  std::string Folder() const;  // the job's, which is deleted when it has ended
   // Whether the precision to serve in is still to be measured.
   bool MustChoosePrecision() const;
   absl::StatusOr<engine::Precision> ChoosePrecision(const TrainInputs& inputs, const Candidate& candidate);
@@ -80,6 +94,8 @@ class TrainRun {
   std::string finished_early_;  // the reason, once training has ended before its time
   absl::Time phase_start_;
   std::map<std::string, double> phase_seconds_;
+  // Of the job's own weights: in its folder, so that they neither push others out nor stay for ever.
+  std::optional<features::FeatureCache> own_features_;
 };
 
 }  // namespace graft::workflow

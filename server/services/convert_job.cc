@@ -56,6 +56,7 @@ void Fill(const jobs::EpochDone& body, v1::JobEvent& event) {
   out.set_images_per_second(body.images_per_second);
   *out.mutable_estimated_time_left() = ToProto(absl::Seconds(body.seconds_left));
   out.set_best(body.best);
+  out.set_phase(body.phase);
 }
 
 void Fill(const jobs::Message& body, v1::JobEvent& event) {
@@ -123,8 +124,7 @@ void FillConfusion(const jobs::Result& result, v1::ConfusionMatrix& out) {
   }
 }
 
-v1::Trial ToProto(const jobs::Trial& trial) {
-  v1::Trial out;
+void Fill(const jobs::Trial& trial, v1::Trial& out) {
   out.set_number(trial.number);
   out.set_l2(trial.l2);
   out.set_iterations(trial.iterations);
@@ -134,13 +134,44 @@ v1::Trial ToProto(const jobs::Trial& trial) {
   out.set_validation_accuracy(trial.validation_accuracy);
   out.set_seconds(trial.seconds);
   out.set_best(trial.best);
-  return out;
 }
 
 void Fill(const jobs::TrialDone& body, v1::JobEvent& event) {
   auto& out = *event.mutable_trial_done();
-  *out.mutable_trial() = ToProto(body.trial);
+  Fill(body.trial, *out.mutable_trial());
   out.set_trials(body.trials);
+}
+
+jobs::Phase FromProto(const v1::TrainSpec::Phase& phase) {
+  return {.trainable = phase.trainable(),
+          .optimizer = phase.optimizer(),
+          .schedule = phase.schedule(),
+          .batch_norm = phase.batch_norm(),
+          .epochs = OptionalOf<int>(phase.has_epochs(), phase.epochs()),
+          .patience = OptionalOf<int>(phase.has_patience(), phase.patience()),
+          .batch_size = OptionalOf<int>(phase.has_batch_size(), phase.batch_size()),
+          .accumulation = OptionalOf<int>(phase.has_accumulation(), phase.accumulation()),
+          .learning_rate = OptionalOf<double>(phase.has_learning_rate(), phase.learning_rate()),
+          .layer_decay = OptionalOf<double>(phase.has_layer_decay(), phase.layer_decay()),
+          .weight_decay = OptionalOf<double>(phase.has_weight_decay(), phase.weight_decay()),
+          .clip_norm = OptionalOf<double>(phase.has_clip_norm(), phase.clip_norm()),
+          .warmup_epochs = OptionalOf<double>(phase.has_warmup_epochs(), phase.warmup_epochs())};
+}
+
+void Fill(const jobs::Phase& phase, v1::TrainSpec::Phase& out) {
+  out.set_trainable(phase.trainable);
+  out.set_optimizer(phase.optimizer);
+  out.set_schedule(phase.schedule);
+  out.set_batch_norm(phase.batch_norm);
+  if (phase.epochs) out.set_epochs(*phase.epochs);
+  if (phase.patience) out.set_patience(*phase.patience);
+  if (phase.batch_size) out.set_batch_size(*phase.batch_size);
+  if (phase.accumulation) out.set_accumulation(*phase.accumulation);
+  if (phase.learning_rate) out.set_learning_rate(*phase.learning_rate);
+  if (phase.layer_decay) out.set_layer_decay(*phase.layer_decay);
+  if (phase.weight_decay) out.set_weight_decay(*phase.weight_decay);
+  if (phase.clip_norm) out.set_clip_norm(*phase.clip_norm);
+  if (phase.warmup_epochs) out.set_warmup_epochs(*phase.warmup_epochs);
 }
 
 void FillTimes(const jobs::Job& job, v1::Job& out) {
@@ -191,6 +222,20 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   result.seed = OptionalOf<uint32_t>(spec.has_seed(), spec.seed());
   result.folds = OptionalOf<int>(spec.has_folds(), spec.folds());
   result.fold = OptionalOf<int>(spec.has_fold(), spec.fold());
+  for (const v1::TrainSpec::Phase& phase : spec.phases()) result.phases.push_back(FromProto(phase));
+  result.trainable = spec.trainable();
+  result.init_from = spec.init_from();
+  result.teacher = spec.teacher();
+  result.distillation_weight = OptionalOf<double>(spec.has_distillation_weight(), spec.distillation_weight());
+  result.distillation_temperature =
+      OptionalOf<double>(spec.has_distillation_temperature(), spec.distillation_temperature());
+  result.augment = spec.augment();
+  result.class_weights = spec.class_weights();
+  result.label_smoothing = OptionalOf<double>(spec.has_label_smoothing(), spec.label_smoothing());
+  result.focal_gamma = OptionalOf<double>(spec.has_focal_gamma(), spec.focal_gamma());
+  result.mixup_alpha = OptionalOf<double>(spec.has_mixup_alpha(), spec.mixup_alpha());
+  result.cutmix_alpha = OptionalOf<double>(spec.has_cutmix_alpha(), spec.cutmix_alpha());
+  result.ema_decay = OptionalOf<double>(spec.has_ema_decay(), spec.ema_decay());
   return result;
 }
 
@@ -217,6 +262,19 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   if (spec.seed) result.set_seed(*spec.seed);
   if (spec.folds) result.set_folds(*spec.folds);
   if (spec.fold) result.set_fold(*spec.fold);
+  for (const jobs::Phase& phase : spec.phases) Fill(phase, *result.add_phases());
+  result.set_trainable(spec.trainable);
+  result.set_init_from(spec.init_from);
+  result.set_teacher(spec.teacher);
+  if (spec.distillation_weight) result.set_distillation_weight(*spec.distillation_weight);
+  if (spec.distillation_temperature) result.set_distillation_temperature(*spec.distillation_temperature);
+  result.set_augment(spec.augment);
+  result.set_class_weights(spec.class_weights);
+  if (spec.label_smoothing) result.set_label_smoothing(*spec.label_smoothing);
+  if (spec.focal_gamma) result.set_focal_gamma(*spec.focal_gamma);
+  if (spec.mixup_alpha) result.set_mixup_alpha(*spec.mixup_alpha);
+  if (spec.cutmix_alpha) result.set_cutmix_alpha(*spec.cutmix_alpha);
+  if (spec.ema_decay) result.set_ema_decay(*spec.ema_decay);
   return result;
 }
 
@@ -243,7 +301,7 @@ v1::JobResult ToProto(const jobs::Result& result) {
   if (result.weighted) Fill(*result.weighted, *out.mutable_weighted());
   if (result.calibration) Fill(*result.calibration, *out.mutable_calibration());
   if (result.intervals) Fill(*result.intervals, *out.mutable_intervals());
-  for (const jobs::Trial& trial : result.trials) *out.add_trials() = ToProto(trial);
+  for (const jobs::Trial& trial : result.trials) Fill(trial, *out.add_trials());
   return out;
 }
 

@@ -17,6 +17,9 @@ absl::Status FillFromManifest(const registry::Manifest& manifest, v1::ModelVersi
   preprocess.set_normalization(manifest.preprocess.normalization);
   out.set_precision(manifest.precision);
   out.set_temperature(manifest.temperature);
+  out.set_trainable(manifest.trainable);
+  out.set_base_backbone_sha256(manifest.base_backbone_sha256);
+  out.set_init_from(manifest.init_from);
   out.set_dataset_version(manifest.dataset_version);
   out.set_dataset_digest(manifest.dataset_digest);
   out.set_split_hash(manifest.split_hash);
@@ -43,6 +46,7 @@ absl::StatusOr<v1::ModelVersion> ToProto(const registry::ModelVersion& version) 
   result.set_backbone_sha256(version.backbone_sha256);
   result.set_weights_sha256(version.head_sha256);
   result.set_size_bytes(version.size_bytes);
+  result.set_backbone_size_bytes(version.backbone_size_bytes);
   absl::StatusOr<registry::Manifest> manifest = registry::ManifestFromJson(version.manifest);
   const absl::Status filled = manifest.ok() ? FillFromManifest(*manifest, result) : manifest.status();
   if (!filled.ok()) return WithContext(filled, result.name() + ": manifest");

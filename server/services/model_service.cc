@@ -118,7 +118,9 @@ absl::Status ModelService::ListMoves(const v1::ListAliasHistoryRequest& request,
 absl::Status ModelService::Delete(const v1::DeleteModelVersionRequest& request) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "models", request.name()));
   if (!reference.number) return InvalidField("name", "must name one version by its number, for example animals:3");
-  return registry_->Delete(reference.name, *reference.number);
+  RETURN_IF_ERROR(registry_->Delete(reference.name, *reference.number));
+  classifier_->Forget(reference.name, *reference.number);
+  return absl::OkStatus();
 }
 
 absl::Status ModelService::Suspects(const v1::ListSuspectsRequest& request, v1::ListSuspectsResponse& response) {
@@ -130,6 +132,9 @@ absl::Status ModelService::Suspects(const v1::ListSuspectsRequest& request, v1::
     return PreconditionFailed(name, "was published before suspects were kept: train it again");
   }
   if (!record.ok()) return WithContext(record.status(), name);
+  if (record->highest_loss.empty()) {
+    return PreconditionFailed(name, "has no suspects: they are found among the cached features of a head's training");
+  }
   ASSIGN_OR_RETURN(const registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
   response.set_model_version(name);
   response.set_dataset_version(manifest.dataset_version);

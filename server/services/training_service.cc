@@ -2,11 +2,17 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
 #include "core/jobs/train_spec.h"
+#include "core/network/architecture.h"
 #include "core/network/backbone_catalog.h"
+#include "core/network/blocks.h"
+#include "core/registry/manifest.h"
 #include "core/weights/weight_store.h"
 #include "server/rpc/server_stream.h"
 #include "server/rpc/unary_call.h"
@@ -16,20 +22,53 @@
 
 namespace graft::services {
 
-absl::StatusOr<jobs::TrainSpec> TrainingService::Resolve(const jobs::TrainSpec& requested) {
+absl::StatusOr<std::string> TrainingService::ResolveStart(jobs::TrainSpec& requested) {
+  if (requested.init_from.empty()) return std::string();
+  ASSIGN_OR_RETURN(const VersionReference reference,
+                   ParseVersionReference("spec.init_from", "models", requested.init_from));
+  ASSIGN_OR_RETURN(const registry::ModelVersion version, deps_.registry->Find(reference));
+  if (requested.backbone.empty()) requested.backbone = version.backbone;
+  const std::string name = VersionName("models", version.model, version.number);
+  if (version.backbone == requested.backbone) return name;
+  return InvalidField("spec.init_from",
+                      absl::StrCat(name, " is of backbone ", version.backbone, ", not of ", requested.backbone,
+                                   ": leave spec.backbone out, or start from "
+                                   "a version that has it"));
+}
+
+absl::StatusOr<std::string> TrainingService::ResolveTeacher(const std::string& teacher,
+                                                            const dataset::Version& dataset) {
+  if (teacher.empty()) return std::string();
+  ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("spec.teacher", "models", teacher));
+  ASSIGN_OR_RETURN(const registry::ModelVersion version, deps_.registry->Find(reference));
+  ASSIGN_OR_RETURN(registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
+  const std::string name = VersionName("models", version.model, version.number);
+  if (absl::c_is_permutation(manifest.labels, dataset.labels)) return name;
+  return InvalidField("spec.teacher",
+                      absl::StrCat(name, " has the classes ", absl::StrJoin(manifest.labels, ", "),
+                                   "; a teacher needs those of the data set: ", absl::StrJoin(dataset.labels, ", ")));
+}
+
+absl::StatusOr<jobs::TrainSpec> TrainingService::Resolve(jobs::TrainSpec requested) {
   if (requested.dataset.empty()) return InvalidField("spec.dataset", "is required, for example animals5 or animals5:2");
   ASSIGN_OR_RETURN(const VersionReference reference,
                    ParseVersionReference("spec.dataset", "datasets", requested.dataset));
+  jobs::SpecContext context;
+  ASSIGN_OR_RETURN(context.init_from, ResolveStart(requested));
   ASSIGN_OR_RETURN(const network::BackboneFacts backbone, network::FindBackbone(requested.backbone));
   ASSIGN_OR_RETURN(const dataset::Version dataset, deps_.datasets->Find(reference));
-  jobs::SpecContext context;
+  ASSIGN_OR_RETURN(context.teacher, ResolveTeacher(requested.teacher, dataset));
   context.dataset_version = VersionName("datasets", dataset.dataset, dataset.number);
   context.dataset = dataset.dataset;
   context.article_epochs = backbone.article_epochs;
+  ASSIGN_OR_RETURN(const network::Architecture architecture, network::FindArchitecture(backbone.name));
+  context.backbone_blocks = static_cast<int>(network::BlocksOf(architecture).size());
   context.devices = deps_.devices;
   context.bf16_devices = deps_.bf16_devices;
   ASSIGN_OR_RETURN(jobs::TrainSpec spec, jobs::ResolveSpec(requested, context));
-  RETURN_IF_ERROR(weights::CurrentWeights(deps_.weights_root, backbone.name).status());
+  if (spec.init_from.empty()) {
+    RETURN_IF_ERROR(weights::CurrentWeights(deps_.weights_root, backbone.name).status());
+  }
   // The split is kept, so the worker finds it made; a class that is too small shows here and not in a failed job.
   RETURN_IF_ERROR(deps_.datasets
                       ->OpenSplit(dataset, *spec.train_fraction, *spec.validation_fraction, *spec.seed,

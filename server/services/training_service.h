@@ -9,6 +9,7 @@
 #include "core/dataset/dataset_store.h"
 #include "core/jobs/change_feed.h"
 #include "core/jobs/job_store.h"
+#include "core/registry/registry.h"
 #include "graft/v1/training.grpc.pb.h"
 #include "server/rpc/gate.h"
 #include "server/services/job_outlook.h"
@@ -22,6 +23,7 @@ class TrainingService final : public v1::TrainingService::CallbackService {
     jobs::JobStore* jobs;
     jobs::ChangeFeed* feed;
     dataset::DatasetStore* datasets;
+    registry::Registry* registry;
     std::string weights_root;
     std::vector<std::string> devices;       // those with a worker
     std::vector<std::string> bf16_devices;  // those of them that compute in bf16
@@ -48,8 +50,12 @@ class TrainingService final : public v1::TrainingService::CallbackService {
  private:
   absl::Status Submit(const v1::SubmitJobRequest& request, v1::Job& response);
   absl::Status List(const v1::ListJobsRequest& request, v1::ListJobsResponse& response);
+  // The version that spec.init_from names, of the spec's backbone; sets an empty backbone to its.
+  absl::StatusOr<std::string> ResolveStart(jobs::TrainSpec& requested);
+  // The version that spec.teacher names, of the data set's classes.
+  absl::StatusOr<std::string> ResolveTeacher(const std::string& teacher, const dataset::Version& dataset);
   // Every field set, and proven possible: the data set, its split and the weights exist.
-  absl::StatusOr<jobs::TrainSpec> Resolve(const jobs::TrainSpec& requested);
+  absl::StatusOr<jobs::TrainSpec> Resolve(jobs::TrainSpec requested);
 
   rpc::Gate* const gate_;
   const Dependencies deps_;

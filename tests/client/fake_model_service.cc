@@ -29,6 +29,11 @@ void FakeModelService::SetVersions(int count) {
     version.set_model("animals");
     version.set_number(number);
     version.set_precision("bf16");
+    version.set_trainable(number == 1 ? "head" : "all");
+    version.set_backbone_sha256(number == 1 ? "base" : "tuned");
+    version.set_base_backbone_sha256("base");
+    version.set_size_bytes(number == 1 ? 1000 : 5000000);
+    version.set_backbone_size_bytes(number == 1 ? 0 : 4000000);
     versions_[number] = version;
   }
   production_ = count;

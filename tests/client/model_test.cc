@@ -12,6 +12,7 @@ namespace {
 using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ModelTest : public ::testing::Test {
  protected:
@@ -50,6 +51,15 @@ TEST_F(ModelTest, SuspectsAreShownForReview) {
                                 HasSubstr("HIGHEST LOSS"), HasSubstr("cat/2.jpg"), HasSubstr("0.9375")));
   EXPECT_EQ(json::parse(Model({"show", "animals:2", "--suspects"}, true).out)["highestLoss"].size(), 2u);
   EXPECT_EQ(Model({"show", "animals:3", "--suspects"}).exit_code, 6);
+}
+
+TEST_F(ModelTest, ShowSaysWhetherTheBackboneIsTheVersionsOwn) {
+  EXPECT_THAT(
+      Model({"show", "animals:1"}).out,
+      AllOf(HasSubstr("trained: head\n"), HasSubstr("beside the shared backbone"), Not(HasSubstr("from base"))));
+  EXPECT_THAT(Model({"show", "animals:2"}).out,
+              AllOf(HasSubstr("trained: all\n"), HasSubstr("with a backbone of its own of"),
+                    HasSubstr("backbone weights: tuned, fine-tuned from base\n")));
 }
 
 TEST_F(ModelTest, HistoryShowsEveryMove) {

@@ -7,8 +7,11 @@
 
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "core/base/file.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/run_command.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace graft::commands {
 namespace {
@@ -38,6 +41,7 @@ class TrainTest : public ::testing::Test {
     auto& epoch = *events.emplace_back().mutable_epoch_done();
     epoch.set_epoch(1);
     epoch.set_epochs(3);
+    epoch.set_phase("head");
     epoch.set_train_loss(0.5);
     epoch.set_validation_accuracy(0.9);
     if (end == v1::JOB_STATE_SUCCEEDED) {
@@ -179,11 +183,58 @@ TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
   EXPECT_FALSE(spec.has_epochs());
   EXPECT_FALSE(spec.has_seed());
   EXPECT_FALSE(spec.has_folds());
+  EXPECT_FALSE(spec.has_l2());
+  EXPECT_EQ(spec.preset(), "");
+  EXPECT_EQ(spec.solver(), "");
 }
 
-EXPECT_FALSE(spec.has_l2());
-EXPECT_EQ(spec.preset(), "");
-EXPECT_EQ(spec.solver(), "");
+TEST_F(TrainTest, FlagsOfTheBackbonesPhaseBecomeTheSpec) {
+  ASSERT_EQ(Train({"--preset", "balanced", "--trainable", "blocks:4", "--augment", "strong", "--label-smoothing", "0",
+                   "--class-weights", "balanced", "--init-from", "animals:3", "--detach"})
+                .exit_code,
+            0);
+  const v1::TrainSpec spec = server_.training().submits().at(0).spec();
+  EXPECT_EQ(spec.preset(), "balanced");
+  EXPECT_EQ(spec.trainable(), "blocks:4");
+  EXPECT_EQ(spec.augment(), "strong");
+  EXPECT_TRUE(spec.has_label_smoothing());
+  EXPECT_EQ(spec.class_weights(), "balanced");
+  EXPECT_EQ(spec.init_from(), "animals:3");
+}
+
+TEST_F(TrainTest, SpecOfAFileIsSentAndFlagsWinOverIt) {
+  const graft::testing::TemporaryFolder folder;
+  const std::string path = folder / "spec.json";
+  const auto train = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"--server", server_.address(), "train", "--spec", path, "--detach"};
+    words.insert(words.end(), more.begin(), more.end());
+    return RunCommand(words);
+  };
+  ASSERT_OK(WriteFileDurably(path, R"({"dataset": "animals", "backbone": "resnet50_v2", "seed": 3, "ema_decay": 0.9,
+      "phases": [{"trainable": "head"}, {"trainable": "all", "learningRate": 0.5}]})"));
+  ASSERT_EQ(train({"--backbone", "mobilenet_v2"}).exit_code, 0);
+  const v1::TrainSpec spec = server_.training().submits().at(0).spec();
+  EXPECT_EQ(spec.dataset(), "animals");
+  EXPECT_EQ(spec.backbone(), "mobilenet_v2");
+  EXPECT_EQ(spec.seed(), 3u);
+  EXPECT_EQ(spec.ema_decay(), 0.9);
+  ASSERT_EQ(spec.phases_size(), 2);
+  EXPECT_EQ(spec.phases(1).learning_rate(), 0.5);
+  EXPECT_FALSE(spec.phases(1).has_epochs());
+
+  ASSERT_OK(WriteFileDurably(path, R"({"phase": []})"));
+  EXPECT_THAT(train({}).err, AllOf(HasSubstr("spec.json"), HasSubstr("phase")));
+  EXPECT_EQ(Train({"--spec", folder / "none.json"}).exit_code, 6);
+  EXPECT_EQ(RunCommand({"train", "--backbone", "mobilenet_v2"}).exit_code, 2) << "no data set";
+}
+
+TEST_F(TrainTest, ValidateOnlyShowsThePhases) {
+  const graft::testing::TemporaryFolder folder;
+  ASSERT_OK(WriteFileDurably(folder / "spec.json", R"({"augment": "light", "phases": [{"trainable": "head"},
+      {"trainable": "blocks:4", "epochs": 10, "optimizer": "adamw", "layerDecay": 0.75}]})"));
+  EXPECT_THAT(Train({"--validate-only", "--spec", folder / "spec.json"}).out,
+              AllOf(HasSubstr("phase 2: blocks:4, 10 epochs, adamw"), HasSubstr("layer decay 0.75"),
+                    HasSubstr("augmentation: light")));
 }
 
 TEST_F(TrainTest, DetachPrintsTheJobAlone) {
@@ -194,7 +245,7 @@ TEST_F(TrainTest, FollowsTheJobAndReportsItsResult) {
   const CommandResult result = Train({});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.out,
-              AllOf(HasSubstr("features: 12 computed, 30 from cache"), HasSubstr("epoch 1/3  loss 0.5000"),
+              AllOf(HasSubstr("features: 12 computed, 30 from cache"), HasSubstr("epoch 1/3 head  loss 0.5000"),
                     HasSubstr("precision: bf16 (on 500 validation photos: accuracy f32 0.9700, agreement 0.9980)"),
                     HasSubstr("test accuracy 0.9750"), HasSubstr("graft classify animals:3"), HasSubstr("41")));
 }

@@ -16,7 +16,8 @@ class OpenInferenceTest : public ::testing::Test {
     ASSERT_TRUE(server_.Start());
     server_.GraftJson({"dataset", "push", "colours", folder_ / "photos"});
     Train({"--alias", "production", "--epochs", "1"});
-    Train({"--epochs", "20", "--patience", "20", "--learning-rate", "0.01"});
+    // Version 2 has a backbone of its own.
+    Train({"--preset", "balanced", "--trainable", "blocks:1", "--epochs", "1"});
   }
 
   void Train(std::vector<std::string> more) {

@@ -119,6 +119,7 @@ class TrainingSite {
   registry::Registry& registry() { return *registry_; }
   std::string weights_root() const { return folder_ / "weights"; }
   std::string jobs_root() const { return folder_ / "jobs"; }
+  std::string features_root() const { return folder_ / "features"; }
   int engines_made() const { return engines_made_; }
   // The next `count` engines run out of memory at once.
   void RunOutOfMemory(int count) { short_engines_ = count; }

@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "core/base/digest.h"
 #include "core/base/errors.h"
+#include "core/base/status_macros.h"
 #include "core/engine/engine.h"
 #include "core/inference/classifier.h"
 #include "core/registry/manifest.h"
@@ -105,25 +106,31 @@ class ClassifierTest : public ::testing::Test {
 
   absl::StatusOr<std::unique_ptr<engine::Engine>> CreateFake(const weights::StoredWeights& weights) {
     ++engines_created_;
+    if (load_entered_ != nullptr && !load_entered_->HasBeenNotified()) load_entered_->Notify();
     if (load_gate_ != nullptr && weights.backbone == "resnet50_v2") load_gate_->WaitForNotification();
+    RETURN_IF_ERROR(weights::Safetensors::Load(weights.path, weights.sha256).status());
     return std::make_unique<FakeEngine>(weights.backbone, run_gate_, entered_, fail_runs_);
   }
 
+  // With a backbone of its own if `tuned` says what is in it.
   void Publish(const std::string& model, int shift = 0, const std::string& backbone = "mobilenet_v2",
-               const std::string& precision = "f32", double temperature = 1) {
+               const std::string& precision = "f32", double temperature = 1, const std::string& tuned = "") {
+    const std::string own = tuned.empty() ? "" : weights::Serialize({}, {{"b", tuned}});
+    const std::string backbone_sha256 = own.empty() ? weights_sha256_.at(backbone) : Sha256Hex(own);
     const registry::Manifest manifest{.model = model,
                                       .backbone = backbone,
-                                      .backbone_sha256 = weights_sha256_.at(backbone),
+                                      .backbone_sha256 = backbone_sha256,
                                       .labels = {"red", "green", "blue"},
                                       .preprocess = {.height = 8, .width = 8},
                                       .precision = precision,
                                       .temperature = temperature,
                                       .spec_json = "{}",
                                       .result_json = "{}"};
-    ASSERT_OK_AND_ASSIGN(
-        const registry::Staged staged,
-        registry_->Stage(model, backbone, weights_sha256_.at(backbone), "job",
-                         {.head = ColourHead(shift, DimensionOf(backbone)), .manifest = *registry::ToJson(manifest)}));
+    ASSERT_OK_AND_ASSIGN(const registry::Staged staged,
+                         registry_->Stage(model, backbone, backbone_sha256, "job",
+                                          {.head = ColourHead(shift, DimensionOf(backbone)),
+                                           .manifest = *registry::ToJson(manifest),
+                                           .backbone = own}));
     ASSERT_OK(database_->Write("publish", [&](store::Transaction& transaction) {
       return registry_->Publish(transaction, staged, "").status();
     }));
@@ -147,6 +154,7 @@ class ClassifierTest : public ::testing::Test {
   ClassifierOptions options_;
   std::atomic<int> engines_created_ = 0;
   std::atomic<engine::Precision> last_precision_ = engine::Precision::kF32;  // that an engine was created for
+  absl::Notification* load_entered_ = nullptr;                               // told when a loading begins
   absl::Notification* load_gate_ = nullptr;                                  // holds the loading of resnet50_v2
   absl::Notification* run_gate_ = nullptr;                                   // holds every forward pass
   absl::Notification* entered_ = nullptr;                                    // told when a forward pass begins

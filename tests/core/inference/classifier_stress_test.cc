@@ -44,10 +44,13 @@ TEST_F(ClassifierTest, PromotionsDeletionsAndEvictionsDisturbNobody) {
   std::vector<std::thread> senders;
   for (int i = 0; i < kSenders; ++i) senders.emplace_back(send);
   for (int number = 2; number <= kVersions && !HasFailure(); ++number) {
-    Publish("colours", number % 3, number % 2 == 0 ? "mobilenet_v2" : "resnet50_v2");
+    // Every third has a trunk of its own, which goes with it.
+    Publish("colours", number % 3, number % 2 == 0 ? "mobilenet_v2" : "resnet50_v2", "f32", 1,
+            number % 3 == 0 ? absl::StrCat("tuned ", number) : "");
     ASSERT_OK(registry_->SetAlias({.name = "colours", .number = number}, "live"));
     live = number;
     ASSERT_OK(registry_->Delete("colours", number - 1));
+    classifier_->Forget("colours", number - 1);
     const int before = answered;
     while (answered < before + kSenders && !HasFailure()) std::this_thread::yield();
   }

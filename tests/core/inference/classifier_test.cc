@@ -45,7 +45,7 @@ TEST_F(ClassifierTest, TemperatureOfTheVersionIsApplied) {
   const double weights[] = {1, std::exp(2.0), std::exp(2.0 * 128 / 255)};
   EXPECT_NEAR(flat.predictions[0].probability, weights[1] / (weights[0] + weights[1] + weights[2]), 1e-5);
   EXPECT_EQ(sharp.predictions[0].probability, 1);
-  EXPECT_EQ(sharp.predictions[1].probability, 0);  // as the last one, and still before it
+  EXPECT_NEAR(sharp.predictions[1].probability, 0, 1e-30);  // as the last one, and still before it
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(flat.predictions[i].label, plain.predictions[i].label);
     EXPECT_EQ(sharp.predictions[i].label, plain.predictions[i].label);
@@ -230,6 +230,64 @@ TEST_F(ClassifierTest, LeastRecentlyUsedTrunkLeavesUnlessInProduction) {
   await_trunks(2);
   classify("second");
   EXPECT_EQ(engines_created_, 3) << "the production version's trunk was kept";
+}
+
+TEST_F(ClassifierTest, FineTunedVersionsHaveTrunksOfTheirOwn) {
+  options_.max_trunk_bytes = 2 * kEngineBytes;
+  Publish("frozen");
+  for (const char* tuned : {"a", "b", "c"}) Publish("tuned", 0, "mobilenet_v2", "f32", 1, tuned);
+  Publish("again", 0, "mobilenet_v2", "f32", 1, "c");
+  Start();
+  const auto classify = [&](const char* model) { EXPECT_OK(Classify({.model = model, .image = Picture(255, 0, 0)})); };
+  const auto await_trunks = [&](int trunks) {  // the loader makes room after it has answered
+    for (int i = 0; i < 10000 && classifier_->loaded_trunks() != trunks; ++i) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_EQ(classifier_->loaded_trunks(), trunks);
+  };
+  ASSERT_OK(registry_->SetAlias({.name = "tuned", .number = 1}, "production"));
+  classify("tuned@production");
+  for (const char* model : {"frozen", "tuned:2", "tuned:3"}) {
+    classify(model);
+    await_trunks(2);
+  }
+  EXPECT_EQ(engines_created_, 4);
+  for (const char* model : {"tuned@production", "tuned:3", "again"}) classify(model);
+  EXPECT_EQ(engines_created_, 4) << "production stays, and equal weights are one trunk";
+
+  ASSERT_OK(registry_->Delete("tuned", 3));
+  classifier_->Forget("tuned", 3);
+  EXPECT_EQ(classifier_->loaded_trunks(), 2) << "the other model needs it";
+  ASSERT_OK(registry_->Delete("again", 1));
+  classifier_->Forget("again", 1);
+  EXPECT_EQ(classifier_->loaded_trunks(), 1);
+  EXPECT_THAT(Classify({.model = "tuned:3", .image = Picture(1, 2, 3)}), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(ClassifierTest, DamagedBackboneOfAVersionIsDataLoss) {
+  Publish("tuned", 0, "mobilenet_v2", "f32", 1, "a");
+  ASSERT_OK(WriteFileDurably(registry_->Find({.name = "tuned"})->backbone_path, "damaged"));
+  Start();
+  EXPECT_THAT(Classify({.model = "tuned", .image = Picture(1, 2, 3)}), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+// The alias has moved on and the version gone while its trunk was to be loaded.
+TEST_F(ClassifierTest, RequestFollowsItsAliasWhenTheTrunkIsGone) {
+  absl::Notification entered, gate;
+  load_entered_ = &entered;
+  load_gate_ = &gate;
+  Publish("tuned", 0, "resnet50_v2", "f32", 1, "a");
+  ASSERT_OK(registry_->SetAlias({.name = "tuned", .number = 1}, "live"));
+  Start();
+  Answer by_alias = Send({.model = "tuned@live", .image = Picture(255, 0, 0)});
+  Answer by_number = Send({.model = "tuned:1", .image = Picture(255, 0, 0)});
+  entered.WaitForNotification();
+  Publish("tuned", 0, "resnet50_v2", "f32", 1, "b");
+  ASSERT_OK(registry_->SetAlias({.name = "tuned", .number = 2}, "live"));
+  ASSERT_OK(registry_->Delete("tuned", 1));
+  gate.Notify();
+  const absl::StatusOr<Classification> followed = by_alias.get();
+  ASSERT_OK(followed);
+  EXPECT_EQ(followed->model_version, "models/tuned/versions/2");
+  EXPECT_THAT(by_number.get(), StatusIs(absl::StatusCode::kNotFound, HasSubstr("deleted")));
 }
 
 TEST_F(ClassifierTest, CachedResponsesAreOfTheSameVersionAndQuestion) {

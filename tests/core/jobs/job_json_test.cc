@@ -33,28 +33,39 @@ Result SomeResult() {
           .classes = {{.label = "köt\"er", .precision = 0.5, .recall = 0.25, .images = 3, .f1 = 1.0 / 3}},
           .confusion = {{0, 0, 1}, {1, 0, 2}, {1, 1, 3}},
           .precision = PrecisionReport{.precision = "f32", .images = 9, .accuracy_f32 = 0.75},
+          .stop_reason = "time_limit",
           .macro = AverageMetrics{.precision = 0.5, .recall = 0.25, .f1 = 1.0 / 3},
           .weighted = AverageMetrics{.f1 = 0.75, .roc_auc = 0.875},
           .calibration = Calibration{.temperature = 1.25, .test_loss = 0.5, .error_before = 0.1, .error_after = 0.05},
           .intervals = Intervals{.test_accuracy = {0.5, 0.75}, .test_loss = {0.25, 1}, .macro_f1 = {0, 1}},
-          .trials = {SomeTrial()},
-          .stop_reason = "time_limit"};
+          .trials = {SomeTrial()}};
 }
 
 TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
-  const TrainSpec spec = {.dataset = "animals:2",
-                          .decode = "full",
-                          .solver = "lbfgs",
-                          .priority = "low",
-                          .max_seconds = 1.5,
-                          .epochs = 3,
-                          .learning_rate = 0.1,
-                          .l2 = 0.5,
-                          .seed = 4294967295u,
-                          .folds = 5,
-                          .fold = 1};
+  const TrainSpec spec = {
+      .dataset = "animals:2",
+      .decode = "full",
+      .solver = "lbfgs",
+      .priority = "low",
+      .max_seconds = 1.5,
+      .epochs = 3,
+      .learning_rate = 0.1,
+      .l2 = 0.5,
+      .seed = 4294967295u,
+      .folds = 5,
+      .fold = 1,
+      .phases = {{.trainable = "head", .epochs = 2}, {.trainable = "all", .schedule = "cosine", .layer_decay = 0.9}},
+      .augment = "light",
+      .ema_decay = 0.99};
   EXPECT_THAT(TrainSpecFromJson(ToJson(spec)), IsOkAndHolds(spec));
   EXPECT_THAT(TrainSpecFromJson(ToJson(TrainSpec{})), IsOkAndHolds(TrainSpec{}));
+}
+
+TEST(JobJsonTest, SpecsAndEventsOlderThanPhasesAreRead) {
+  EXPECT_THAT(TrainSpecFromJson(R"({"dataset":"animals:2","epochs":3})"),
+              IsOkAndHolds(TrainSpec{.dataset = "animals:2", .epochs = 3}));
+  ASSERT_OK_AND_ASSIGN(const EventBody body, EventBodyFromJson(R"({"epoch_done":{"epoch":2}})"));
+  EXPECT_EQ(std::get<EpochDone>(body).phase, "");
 }
 
 TEST(JobJsonTest, ResultComesBackTheSame) {
@@ -100,7 +111,7 @@ TEST(JobJsonTest, EveryKindOfEventComesBack) {
       StateChanged{.state = State::kSucceeded, .result = SomeResult()},
       FeatureProgress{.images_done = 3, .images_total = 9, .images_per_second = 1.5, .seconds_left = 4},
       FeaturesReady{.images_computed = 1, .images_from_cache = 2, .seconds = 3},
-      EpochDone{.epoch = 2, .epochs = 10, .train_loss = 0.25, .best = true},
+      EpochDone{.epoch = 2, .epochs = 10, .train_loss = 0.25, .best = true, .phase = "blocks:2"},
       Message{"hello"},
       MemoryReduced{.reason = "out of memory: no room", .divisor = 4},
       PrecisionChosen{

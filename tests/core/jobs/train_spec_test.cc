@@ -190,9 +190,9 @@ TEST(ResolveSpecTest, FoldsAndFoldGoTogether) {
 
 TEST(ResolveSpecTest, UnknownPresetSaysWhichExist) {
   TrainSpec spec = Minimal();
-  spec.preset = "best";
+  spec.preset = "finest";
   EXPECT_THAT(ResolveSpec(spec, Context()),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("'best'"), HasSubstr("article, fast"))));
+              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("'finest'"), HasSubstr("article, fast"))));
 }
 
 TEST(ResolveSpecTest, AutoTakesTheFirstGpuElseTheCpu) {

@@ -54,6 +54,21 @@ TEST(ManifestTest, TemperatureIsOneWhereOldTextsDoNotSay) {
   }
 }
 
+TEST(ManifestTest, OldTextsAreOfFrozenBackbones) {
+  Manifest manifest = Example();
+  manifest.trainable = "blocks:2";
+  manifest.base_backbone_sha256 = std::string(64, 'd');
+  manifest.init_from = "models/animals/versions/3";
+  ASSERT_OK_AND_ASSIGN(const std::string text, ToJson(manifest));
+  EXPECT_THAT(ManifestFromJson(text), IsOkAndHolds(manifest));
+  ASSERT_OK_AND_ASSIGN(const Manifest old,
+                       ManifestFromJson(absl::StrReplaceAll(
+                           text, {{",\n  \"trainable\": \"blocks:2\"", ""},
+                                  {"  \"base_backbone_sha256\": \"" + std::string(64, 'd') + "\",\n", ""}})));
+  EXPECT_EQ(old.trainable, "head");
+  EXPECT_EQ(old.base_backbone_sha256, old.backbone_sha256);
+}
+
 TEST(ManifestTest, EqualManifestsGiveEqualText) {
   ASSERT_OK_AND_ASSIGN(const std::string text, ToJson(Example()));
   EXPECT_THAT(ToJson(Example()), IsOkAndHolds(text));

@@ -1,6 +1,9 @@
 #include "core/registry/registry.h"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -35,6 +38,11 @@ class RegistryTest : public ::testing::Test {
 
   absl::StatusOr<Staged> Stage(const std::string& model, const std::string& head = "head") {
     return registry_->Stage(model, "mobilenet_v2", std::string(64, 'a'), "job1", {.head = head, .manifest = "{}"});
+  }
+
+  absl::StatusOr<Staged> StageFineTuned(const std::string& model, const std::string& backbone) {
+    return registry_->Stage(model, "mobilenet_v2", Sha256Hex(backbone), "job1",
+                            {.head = "head", .manifest = "{}", .backbone = backbone});
   }
 
   absl::StatusOr<int> PublishStaged(const Staged& staged, const std::string& alias = "") {
@@ -150,6 +158,51 @@ TEST_F(RegistryTest, RemovesOrphansButNeitherVersionsNorStagesInProgress) {
   EXPECT_EQ(PublishStaged(living).value(), 2);
   ASSERT_OK_AND_ASSIGN(const ModelVersion published, registry_->Find({.name = "animals", .number = 2}));
   EXPECT_TRUE(fs::exists(published.head_path));
+}
+
+TEST_F(RegistryTest, FineTunedVersionHasItsBackboneInItsFolderAndTakesItAlong) {
+  ASSERT_THAT(Publish("animals"), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Staged staged, StageFineTuned("animals", "tuned"));
+  ASSERT_EQ(PublishStaged(staged).value(), 2);
+  ASSERT_OK_AND_ASSIGN(const ModelVersion frozen, registry_->Find({.name = "animals", .number = 1}));
+  EXPECT_EQ(frozen.backbone_path, "");
+  EXPECT_EQ(frozen.backbone_size_bytes, 0);
+  ASSERT_OK_AND_ASSIGN(const ModelVersion tuned, registry_->Find({.name = "animals", .number = 2}));
+  EXPECT_EQ(tuned.backbone_sha256, Sha256Hex("tuned"));
+  EXPECT_EQ(ReadFile(tuned.backbone_path, 100).value(), "tuned");
+  EXPECT_EQ(tuned.backbone_size_bytes, 5);
+  EXPECT_EQ(tuned.size_bytes, frozen.size_bytes + 5);
+
+  ASSERT_OK(registry_->Delete("animals", 2));
+  EXPECT_FALSE(fs::exists(tuned.backbone_path));
+  EXPECT_TRUE(fs::exists(frozen.head_path));
+}
+
+TEST_F(RegistryTest, BackboneOfAnotherDigestIsNotStaged) {
+  EXPECT_THAT(registry_->Stage("animals", "mobilenet_v2", std::string(64, 'a'), "job1",
+                               {.head = "head", .manifest = "{}", .backbone = "tuned"}),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("digest")));
+  EXPECT_FALSE(fs::exists(folder_ / "models/animals"));
+}
+
+// The worker dies after the files are in place and before the row is.
+TEST_F(RegistryTest, KilledBetweenStagingAndPublishingLeavesNothingForEver) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const absl::StatusOr<Staged> staged = StageFineTuned("animals", "tuned");
+    if (staged.ok()) raise(SIGKILL);
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  ASSERT_EQ(FoldersOf("animals"), 1);
+  EXPECT_THAT(registry_->Find({.name = "animals"}), StatusIs(absl::StatusCode::kNotFound));
+
+  ASSERT_OK(registry_->RemoveOrphans());
+  EXPECT_TRUE(fs::is_empty(folder_ / "models/animals"));
+  ASSERT_OK_AND_ASSIGN(const Staged again, StageFineTuned("animals", "tuned"));
+  EXPECT_EQ(PublishStaged(again).value(), 1);
 }
 
 TEST_F(RegistryTest, RemoveOrphansOfNoModelsIsFine) {

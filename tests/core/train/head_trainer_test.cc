@@ -134,6 +134,20 @@ TEST_F(HeadTrainerTest, ObserverSeesCheckpointedEpochsItHasNotSeen) {
   EXPECT_THAT(seen, ::testing::ElementsAre(4, 5, 6));
 }
 
+TEST_F(HeadTrainerTest, StartsFromTheHeadGiven) {
+  options_.epochs = 10;
+  ASSERT_OK_AND_ASSIGN(const TrainedHead first, Train("a"));
+  options_.epochs = 1;
+  options_.start = first.head;
+  ASSERT_OK_AND_ASSIGN(const TrainedHead second, Train("b"));
+  EXPECT_LT(second.history[0].validation_loss, first.history.back().validation_loss);
+  options_.start->kernel[0] += 1;
+  ASSERT_OK_AND_ASSIGN(const TrainedHead other, Train("b"));
+  EXPECT_NE(SerializeHead(other.head), SerializeHead(second.head)) << "the checkpoint is of another start";
+  options_.start->classes = 2;
+  EXPECT_THAT(Train("c"), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST_F(HeadTrainerTest, CheckpointOfOtherInputsIsNotUsed) {
   TrainUntil("a", 3);
   options_.learning_rate = 0.02;

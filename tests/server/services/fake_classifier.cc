@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
@@ -83,6 +84,16 @@ absl::Status FakeClassifier::Unload(const std::string& model) {
   absl::MutexLock lock(&mutex_);
   unloaded_.push_back(model);
   return absl::OkStatus();
+}
+
+void FakeClassifier::Forget(const std::string& model, int number) {
+  absl::MutexLock lock(&mutex_);
+  forgotten_.push_back(absl::StrCat(model, ":", number));
+}
+
+std::vector<std::string> FakeClassifier::forgotten() const {
+  absl::MutexLock lock(&mutex_);
+  return forgotten_;
 }
 
 std::vector<std::string> FakeClassifier::unloaded() const {

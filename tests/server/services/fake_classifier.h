@@ -29,12 +29,15 @@ class FakeClassifier final : public inference::Classifier {
                 std::function<void(absl::StatusOr<inference::Classification>)> done) override;
   void Load(const std::string& model, std::function<void(absl::Status)> done) override;
   absl::Status Unload(const std::string& model) override;
+  void Forget(const std::string& model, int number) override;
   int loaded_trunks() const override { return 1; }
 
   // The newest call, held or not.
   inference::ClassifyCall LastCall() const ABSL_LOCKS_EXCLUDED(mutex_);
   // What Unload was asked, in order.
   std::vector<std::string> unloaded() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // What Forget was told, as "model:number".
+  std::vector<std::string> forgotten() const ABSL_LOCKS_EXCLUDED(mutex_);
   // What every later Load ends with.
   void FailLoads(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
   // Room for this many "hold"s at a time; without limit at first.
@@ -63,6 +66,7 @@ class FakeClassifier final : public inference::Classifier {
   inference::ClassifyCall last_ ABSL_GUARDED_BY(mutex_);
   absl::Status load_failure_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> unloaded_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> forgotten_ ABSL_GUARDED_BY(mutex_);
   std::deque<Held> held_ ABSL_GUARDED_BY(mutex_);
   size_t room_ ABSL_GUARDED_BY(mutex_) = std::numeric_limits<size_t>::max();
   size_t most_held_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -62,6 +62,9 @@ TEST_F(ModelServiceTest, VersionExplainsItself) {
   EXPECT_EQ(version.metrics().model_version(), version.name());
   EXPECT_EQ(version.job(), "jobs/j1");
   EXPECT_GT(version.size_bytes(), 0);
+  EXPECT_EQ(version.trainable(), "head");
+  EXPECT_EQ(version.base_backbone_sha256(), version.backbone_sha256());
+  EXPECT_EQ(version.backbone_size_bytes(), 0);
 }
 
 TEST_F(ModelServiceTest, AliasFollowsAndNamesAVersion) {
@@ -198,6 +201,7 @@ TEST_F(ModelServiceTest, DeleteNamesWhatStandsInItsWay) {
   EXPECT_THAT(Delete("animals:7"), StatusIs(kNotFound));
   EXPECT_THAT(Delete("plants:1"), StatusIs(kNotFound));
   ASSERT_OK(Delete("models/animals/versions/2"));
+  EXPECT_THAT(classifier_->forgotten(), ElementsAre("animals:2"));
   EXPECT_THAT(Get("animals:2"), StatusIs(kNotFound, HasSubstr("deleted")));
   EXPECT_THAT(Delete("animals:2"), StatusIs(kNotFound));
 }

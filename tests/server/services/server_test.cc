@@ -89,6 +89,7 @@ void ServerTest::PublishModel(const std::string& model, const Tested& tested) {
   manifest.model = model;
   manifest.backbone = "mobilenet_v2";
   manifest.backbone_sha256 = std::string(64, 'a');
+  manifest.base_backbone_sha256 = manifest.backbone_sha256;
   manifest.labels = {"cat", "dog"};
   manifest.preprocess.normalization = "minus_one_to_one";
   manifest.dataset_version = "datasets/animals/versions/1";

@@ -80,7 +80,8 @@ TEST_F(TrainingServiceTest, SubmittedJobHasTheResolvedSpec) {
   EXPECT_FALSE(job.spec().has_max_duration());
   EXPECT_EQ(job.waiting_reason(), "next on cpu");
   EXPECT_FALSE(job.has_predicted_start_time() && job.has_predicted_end_time());  // nothing was measured yet
-  ASSERT_OK_AND_ASSIGN(const v1::Job found, Get(job.name()));
+  ASSERT_OK_AND_ASSIGN(v1::Job found, Get(job.name()));
+  *found.mutable_predicted_start_time() = job.predicted_start_time();  // "now" has moved on
   EXPECT_EQ(found.SerializeAsString(), job.SerializeAsString());
   EXPECT_OK(Get(job.name().substr(5)));
 }
@@ -146,6 +147,61 @@ TEST_F(TrainingServiceTest, ImpossibleSpecsAreRefusedAtSubmit) {
   request = Valid();
   request.mutable_spec()->set_device("cuda:7");
   EXPECT_EQ(FieldOf(Submit(request).status()), "spec.device");
+}
+
+TEST_F(TrainingServiceTest, PresetsWithPhasesAreResolvedForTheBackbone) {
+  PutWeights("mobilenet_v2");
+  ASSERT_OK(Upload("animals", TwoClasses(8)));
+  v1::SubmitJobRequest request = Valid();
+  request.mutable_spec()->set_preset("best");
+  request.mutable_spec()->set_label_smoothing(0.2);
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, Submit(request));
+  EXPECT_EQ(job.requested_spec().phases_size(), 0);
+  ASSERT_EQ(job.spec().phases_size(), 2);
+  EXPECT_EQ(job.spec().phases(0).epochs(), 10) << "mobilenet_v2's in the article";
+  EXPECT_EQ(job.spec().phases(1).trainable(), "all");
+  EXPECT_TRUE(job.spec().phases(1).has_layer_decay());
+  EXPECT_EQ(job.spec().label_smoothing(), 0.2);
+  EXPECT_FALSE(job.spec().has_epochs());
+  request.mutable_spec()->set_trainable("blocks:18");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.trainable") << "mobilenet_v2 has 17 blocks";
+}
+
+TEST_F(TrainingServiceTest, StartsFromAVersionOfTheBackbone) {
+  ASSERT_OK(Upload("animals", TwoClasses(8)));
+  PublishModel("beasts");
+  v1::SubmitJobRequest request = Valid();
+  request.mutable_spec()->set_init_from("beasts");
+  request.mutable_spec()->clear_backbone();
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, Submit(request));
+  EXPECT_EQ(job.requested_spec().init_from(), "beasts");
+  EXPECT_EQ(job.spec().init_from(), "models/beasts/versions/1");
+  EXPECT_EQ(job.spec().backbone(), "mobilenet_v2");
+  request.mutable_spec()->set_backbone("resnet50_v2");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.init_from");
+  request.mutable_spec()->set_init_from("beasts:7");
+  EXPECT_THAT(Submit(request), StatusIs(kNotFound, HasSubstr("beasts:7")));
+  request.mutable_spec()->set_init_from("Beasts/1");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.init_from");
+}
+
+TEST_F(TrainingServiceTest, TeacherHasTheDataSetsClasses) {
+  PutWeights("mobilenet_v2");
+  ASSERT_OK(Upload("animals", TwoClasses(8)));
+  PublishModel("beasts");
+  v1::SubmitJobRequest request = Valid();
+  request.mutable_spec()->set_preset("balanced");
+  request.mutable_spec()->set_teacher("beasts@production");
+  EXPECT_THAT(Submit(request), StatusIs(kNotFound));
+  request.mutable_spec()->set_teacher("beasts");
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, Submit(request));
+  EXPECT_EQ(job.spec().teacher(), "models/beasts/versions/1");
+  EXPECT_EQ(job.spec().distillation_weight(), 0.5);
+  std::vector<Photo> photos = TwoClasses(8);
+  for (Photo& photo : photos) photo.label += "s";
+  ASSERT_OK(Upload("others", photos));
+  request.mutable_spec()->set_dataset("others");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.teacher");
 }
 
 TEST_F(TrainingServiceTest, ClassTooSmallToSplitIsRefusedAtSubmit) {
