@@ -39,13 +39,10 @@ Head ZeroHead(int dimension, int classes) {
 
 TrainingState InitialState(int dimension, const HeadOptions& options) {
   const Head zero = ZeroHead(dimension, options.classes);
-  TrainingState state{.head = zero, .best = zero, .adam_first = zero, .adam_second = zero};
-  if (options.start) {
-    state.head = *options.start;
-  } else {
-    state.head.kernel = GlorotUniform(options.seed, dimension, options.classes);
-  }
-  return state;
+  return {.head = options.start ? *options.start : InitialHead(options.seed, dimension, options.classes),
+          .best = zero,
+          .adam_first = zero,
+          .adam_second = zero};
 }
 
 torch::Tensor FeatureTensor(const LabelledFeatures& features, const at::Device& device) {
@@ -194,6 +191,12 @@ absl::StatusOr<TrainedHead> RunToEnd(HeadTraining& training, const std::string& 
 }
 
 }  // namespace
+
+Head InitialHead(uint32_t seed, int dimension, int classes) {
+  Head head = ZeroHead(dimension, classes);
+  head.kernel = GlorotUniform(seed, dimension, classes);
+  return head;
+}
 
 void ConfigureThreads(int threads) {
   at::set_num_threads(std::max(1, threads));

@@ -19,6 +19,9 @@ struct Head {
   std::vector<float> bias;    // [classes]
 };
 
+// What training starts from: Glorot uniform kernel, zero bias; a function of the seed.
+Head InitialHead(uint32_t seed, int dimension, int classes);
+
 struct HeadOptions {
   int classes = 0;
   int epochs = 10;

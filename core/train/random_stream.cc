@@ -4,26 +4,11 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/base/random.h"
+
 namespace graft::train {
-namespace {
 
-// Source: Steele, Lea, Flood 2014 (SplitMix64's finaliser). Spreads neighbouring keys apart.
-uint64_t Mix(uint64_t value) {
-  value += 0x9e3779b97f4a7c15;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
-
-uint64_t MixAll(std::initializer_list<uint64_t> keys) {
-  uint64_t mixed = 0;
-  for (const uint64_t key : keys) mixed = Mix(mixed ^ key);
-  return mixed;
-}
-
-}  // namespace
-
-RandomStream::RandomStream(std::initializer_list<uint64_t> keys) : generator_(MixAll(keys)) {}
+RandomStream::RandomStream(std::initializer_list<uint64_t> keys) : generator_(RandomKey(keys)) {}
 
 // Draws from the incomplete last interval are thrown away.
 uint64_t RandomStream::Below(uint64_t bound) {

@@ -18,12 +18,6 @@ namespace {
 
 using engine::Precision;
 
-std::vector<int> Numbered(size_t count) {
-  std::vector<int> indices(count);
-  std::iota(indices.begin(), indices.end(), 0);
-  return indices;
-}
-
 // What the intervals' resamples are drawn with: equal predictions have equal intervals, whatever the job's seed.
 constexpr uint32_t kResampleSeed = 0;
 
@@ -200,6 +194,12 @@ train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const Exam
   return selected;
 }
 
+train::LabelledFeatures SelectAll(const features::FeatureMatrix& matrix, const Examples& examples) {
+  std::vector<int> all(examples.size());
+  std::iota(all.begin(), all.end(), 0);
+  return Select(matrix, examples, all);
+}
+
 absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const TrainInputs& inputs, const Candidate& candidate,
                                                        const std::string& device, const EngineCache& engines,
                                                        const FeaturesIn& features_in) {
@@ -214,8 +214,7 @@ absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const TrainInputs& inputs
     const absl::StatusOr<features::FeatureMatrix> matrix = features_in(precision, photos);
     if (!matrix.ok()) return BlameComputing(device, matrix.status());
     const train::Head& head = candidate.trained.head;
-    const absl::StatusOr<std::vector<float>> logits =
-        train::Logits(head, Select(*matrix, photos, Numbered(photos.size())), device);
+    const absl::StatusOr<std::vector<float>> logits = train::Logits(head, SelectAll(*matrix, photos), device);
     if (!logits.ok()) return BlameComputing(device, logits.status());
     return evaluate::TopClasses(*logits, head.classes);
   };

@@ -18,6 +18,9 @@ namespace graft::workflow {
 train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const Examples& examples,
                                const std::vector<int>& indices);
 
+// All rows, one for each of the examples.
+train::LabelledFeatures SelectAll(const features::FeatureMatrix& matrix, const Examples& examples);
+
 // The features of photos in a precision, in their order.
 using FeaturesIn =
     std::function<absl::StatusOr<features::FeatureMatrix>(engine::Precision precision, const Examples& photos)>;

@@ -9,7 +9,6 @@
 #include "core/network/backbone_catalog.h"
 #include "core/registry/manifest.h"
 #include "core/train/head_file.h"
-#include "core/train/random_order.h"
 #include "core/weights/safetensors.h"
 
 namespace graft::workflow {
@@ -43,10 +42,7 @@ absl::StatusOr<StartVersion> OpenStartVersion(registry::Registry& registry, cons
 
 train::Head HeadFor(const std::vector<std::string>& labels, const StartVersion& start, uint32_t seed) {
   const int dimension = start.head.dimension, classes = static_cast<int>(labels.size());
-  train::Head head{.dimension = dimension,
-                   .classes = classes,
-                   .kernel = train::GlorotUniform(seed, dimension, classes),
-                   .bias = std::vector<float>(labels.size())};
+  train::Head head = train::InitialHead(seed, dimension, classes);
   for (size_t to = 0; to < labels.size(); ++to) {
     const auto found = std::find(start.labels.begin(), start.labels.end(), labels[to]);
     if (found == start.labels.end()) continue;

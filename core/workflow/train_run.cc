@@ -1,7 +1,6 @@
 #include "core/workflow/train_run.h"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -17,7 +16,6 @@
 #include "core/jobs/train_spec.h"
 #include "core/registry/manifest.h"
 #include "core/train/divergence.h"
-#include "core/train/random_order.h"
 #include "core/workflow/failure.h"
 #include "core/workflow/fine_tuning.h"
 #include "core/workflow/head_solving.h"
@@ -278,13 +276,11 @@ absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const TrainInputs& inputs
 
 absl::StatusOr<Candidate> TrainRun::Untrained(const TrainInputs& inputs) {
   RETURN_IF_ERROR(Enter(State::kTraining));
-  if (inputs.start_head) return Candidate{.precision = inputs.precision, .trained = {.head = *inputs.start_head}};
-  const int dimension = inputs.backbone.feature_dimension;
+  const auto initial = [&] {
+    return train::InitialHead(*spec_.seed, inputs.backbone.feature_dimension, inputs.classes());
+  };
   return Candidate{.precision = inputs.precision,
-                   .trained = {.head = {.dimension = dimension,
-                                        .classes = inputs.classes(),
-                                        .kernel = train::GlorotUniform(*spec_.seed, dimension, inputs.classes()),
-                                        .bias = std::vector<float>(inputs.classes())}}};
+                   .trained = {.head = inputs.start_head ? *inputs.start_head : initial()}};
 }
 
 // The teacher's probabilities [train photos, classes], or nothing without one. Its features are kept like any other's.
@@ -367,9 +363,7 @@ absl::StatusOr<train::LabelledFeatures> TrainRun::FeaturesAt(const TrainInputs& 
   for (const int index : indices) photos.push_back(inputs.examples[index]);
   const absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, photos, [](const auto&) {});
   if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
-  std::vector<int> all(photos.size());
-  std::iota(all.begin(), all.end(), 0);
-  return Select(*matrix, photos, all);
+  return SelectAll(*matrix, photos);
 }
 
 std::string TrainRun::Folder() const {
