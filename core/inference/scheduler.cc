@@ -12,6 +12,9 @@ namespace {
 
 // How much the latest image counts in the usual work: some twenty images are remembered.
 constexpr double kLatestShare = 0.05;
+// A wait turns out longer or shorter than the usual work says; one image in twenty that was admitted too hopefully, and
+// is worked on until its deadline, costs more than refusing a few that would just have made it.
+constexpr double kWaitMargin = 1.125;
 constexpr absl::Duration kShortestRetry = absl::Milliseconds(20);
 constexpr size_t kMaxIdleLines = 16;
 
@@ -59,7 +62,7 @@ absl::Status Scheduler::CheckRoom(const Request& request) const {
     return Overloaded(absl::StrCat("images of ", bytes_, " bytes are waiting already"), ahead);
   }
   // Work that would come too late only makes the others late as well.
-  if (ahead > absl::ZeroDuration() && absl::Now() + ahead + usual_work_ > request.call.deadline) {
+  if (ahead > absl::ZeroDuration() && absl::Now() + ahead * kWaitMargin + usual_work_ > request.call.deadline) {
     return Overloaded("so many images are waiting that this one would miss its deadline", ahead);
   }
   return absl::OkStatus();
