@@ -15,7 +15,7 @@
 namespace graft::commands {
 namespace {
 
-constexpr char kFooter[] =
+constexpr char kClassifyFooter[] =
     R"(One photo per line, in the order given; folders are searched for photos, hidden and system files left out.
 With -o json one object per photo: file, modelVersion, predictions, times; or file and error.
 With -o csv one row per prediction: file, model_version, rank, label, probability, error.
@@ -156,7 +156,7 @@ void AddClassifyCommand(CLI::App& app, Command& chosen) {
       ->required()
       ->expected(1, -1);
   classify->add_option("--top-k", options->top_k, "Labels per photo, 1 to 1000 [5]");
-  classify->footer(kFooter);
+  classify->footer(kClassifyFooter);
   classify->callback(
       [&chosen, options] { chosen = [options](Session& session) { return Classify(session, *options); }; });
 }

@@ -131,7 +131,7 @@ std::string RenderList(const v1::ListDatasetsResponse& response) {
   return table.Render();
 }
 
-void AddList(CLI::App& dataset, Command& chosen) {
+void AddDatasetList(CLI::App& dataset, Command& chosen) {
   CLI::App* list = dataset.add_subcommand("list", "List the data sets with their latest versions");
   list->callback([&chosen] {
     chosen = [](Session& session) -> absl::StatusOr<ExitCode> {
@@ -142,7 +142,7 @@ void AddList(CLI::App& dataset, Command& chosen) {
   });
 }
 
-void AddShow(CLI::App& dataset, Command& chosen) {
+void AddDatasetShow(CLI::App& dataset, Command& chosen) {
   CLI::App* show = dataset.add_subcommand(
       "show", "Show what the import found: classes, sizes, duplicates and other findings, quarantined files");
   const auto name = std::make_shared<std::string>();
@@ -181,8 +181,8 @@ void AddDatasetCommands(CLI::App& app, Command& chosen) {
   CLI::App* dataset = app.add_subcommand("dataset", "Upload, list, show and compare data sets");
   dataset->require_subcommand(1);
   AddPush(*dataset, chosen);
-  AddList(*dataset, chosen);
-  AddShow(*dataset, chosen);
+  AddDatasetList(*dataset, chosen);
+  AddDatasetShow(*dataset, chosen);
   AddDiff(*dataset, chosen);
 }
 

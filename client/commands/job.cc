@@ -34,7 +34,7 @@ std::string RenderList(const v1::ListJobsResponse& response) {
   return table.Render();
 }
 
-void AddList(CLI::App& job, Command& chosen) {
+void AddJobList(CLI::App& job, Command& chosen) {
   CLI::App* list = job.add_subcommand("list", "List the jobs, newest first");
   list->callback([&chosen] {
     chosen = [](Session& session) -> absl::StatusOr<ExitCode> {
@@ -45,7 +45,7 @@ void AddList(CLI::App& job, Command& chosen) {
   });
 }
 
-void AddShow(CLI::App& job, Command& chosen) {
+void AddJobShow(CLI::App& job, Command& chosen) {
   CLI::App* show = job.add_subcommand("show", "Show one job: spec, state, result");
   const auto name = std::make_shared<std::string>();
   show->add_option("ID", *name, "The job, as `graft train` and `graft job list` print it")->required();
@@ -132,8 +132,8 @@ void AddCancel(CLI::App& job, Command& chosen) {
 void AddJobCommands(CLI::App& app, Command& chosen) {
   CLI::App* job = app.add_subcommand("job", "List, show, watch, pause, resume and cancel jobs");
   job->require_subcommand(1);
-  AddList(*job, chosen);
-  AddShow(*job, chosen);
+  AddJobList(*job, chosen);
+  AddJobShow(*job, chosen);
   AddWatch(*job, chosen);
   AddCancel(*job, chosen);
   AddRequest(*job, chosen, "pause", "Ask a job to pause; within seconds its device is free for the next job",

@@ -105,7 +105,7 @@ absl::StatusOr<std::string> ShowVersion(const std::string& name, Session& sessio
   return session.json ? ToJson(version) : RenderVersion(version, session.console);
 }
 
-void AddList(CLI::App& model, Command& chosen) {
+void AddModelList(CLI::App& model, Command& chosen) {
   CLI::App* list = model.add_subcommand("list", "List the models with their latest versions");
   list->callback([&chosen] {
     chosen = [](Session& session) -> absl::StatusOr<ExitCode> {
@@ -116,7 +116,7 @@ void AddList(CLI::App& model, Command& chosen) {
   });
 }
 
-void AddShow(CLI::App& model, Command& chosen) {
+void AddModelShow(CLI::App& model, Command& chosen) {
   CLI::App* show = model.add_subcommand("show", "Show one version: where it comes from and how good it is");
   const auto name = std::make_shared<std::string>();
   show->add_option("MODEL", *name, "animals (latest), animals:3 or animals@production")->required();
@@ -217,8 +217,8 @@ void AddDelete(CLI::App& model, Command& chosen) {
 void AddModelCommands(CLI::App& app, Command& chosen) {
   CLI::App* model = app.add_subcommand("model", "List, show and delete models, move their aliases");
   model->require_subcommand(1);
-  AddList(*model, chosen);
-  AddShow(*model, chosen);
+  AddModelList(*model, chosen);
+  AddModelShow(*model, chosen);
   AddPromote(*model, chosen);
   AddRollback(*model, chosen);
   AddHistory(*model, chosen);

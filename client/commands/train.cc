@@ -16,7 +16,7 @@
 namespace graft::commands {
 namespace {
 
-constexpr char kFooter[] =
+constexpr char kTrainFooter[] =
     R"(What is not given comes from the preset; --validate-only shows what that is. Ctrl-C stops watching, not the job.
 
 Examples:
@@ -237,7 +237,7 @@ void AddTrainCommand(CLI::App& app, Command& chosen) {
   CLI::App* train = app.add_subcommand("train", "Fine-tune a backbone on a data set and follow the job");
   const auto options = std::make_shared<TrainOptions>();
   DefineFlags(*train, *options);
-  train->footer(kFooter);
+  train->footer(kTrainFooter);
   train->callback([&chosen, options] {
     if (options->spec_file.empty() && options->dataset.empty()) throw CLI::RequiredError("--dataset");
     if (options->spec_file.empty() && options->init_from.empty() && options->backbone.empty())

@@ -23,7 +23,7 @@
 namespace graft::engine {
 namespace {
 
-constexpr char kCpu[] = "CPU";
+constexpr char kOpenVinoCpu[] = "CPU";
 
 // Loading the CPU plugin takes tens of milliseconds. Never destroyed: the plugin's threads may outlive main.
 ov::Core& SharedCore() {
@@ -37,7 +37,7 @@ class Compiled {
   // streams passes at a time, each on threads / streams cores.
   Compiled(const std::shared_ptr<const ov::Model>& model, Precision precision, int streams, int threads)
       : model_(SharedCore().compile_model(
-            model, kCpu,
+            model, kOpenVinoCpu,
             // The default is not float32 on every processor.
             ov::hint::inference_precision(precision == Precision::kBf16 ? ov::element::bf16 : ov::element::f32),
             ov::num_streams(streams), ov::inference_num_threads(threads),
@@ -156,7 +156,7 @@ bool ProcessorHasBf16() {
 #endif
   const absl::StatusOr<std::vector<std::string>> capabilities =
       StatusFromThrow(absl::StatusCode::kInternal, "ask OpenVINO",
-                      [] { return SharedCore().get_property(kCpu, ov::device::capabilities); });
+                      [] { return SharedCore().get_property(kOpenVinoCpu, ov::device::capabilities); });
   return capabilities.ok() &&
          std::find(capabilities->begin(), capabilities->end(), ov::device::capability::BF16) != capabilities->end();
 }

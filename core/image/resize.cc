@@ -15,7 +15,7 @@
 namespace graft::image {
 namespace {
 
-constexpr size_t kChannels = 3;
+constexpr size_t kRgb = 3;
 constexpr size_t kLanes = 4;
 constexpr size_t kStep = 2 * kLanes;  // output values at a time
 constexpr float kSharpening = 0.15f;
@@ -97,11 +97,11 @@ class StretchedRows {
  public:
   StretchedRows(const Image& image, const Extent& extent, int width)
       : image_(image),
-        row_bytes_(static_cast<size_t>(image.width) * kChannels),
+        row_bytes_(static_cast<size_t>(image.width) * kRgb),
         columns_(TapsOf<kTaps>(extent, image.width, width)),
         last_row_(image.pixels.end() - static_cast<std::ptrdiff_t>(row_bytes_), image.pixels.end()) {
     last_row_.push_back(0);
-    for (Row& row : rows_) row.values.resize(columns_.size() * kChannels + kStep);
+    for (Row& row : rows_) row.values.resize(columns_.size() * kRgb + kStep);
   }
 
   // [width * 3] and a step; valid until kTaps other rows were asked for.
@@ -121,9 +121,9 @@ class StretchedRows {
     const bool last = source + 1 == static_cast<size_t>(image_.height);
     const uint8_t* pixels = last ? last_row_.data() : image_.pixels.data() + source * row_bytes_;
     for (const Tap<kTaps>& column : columns_) {
-      const auto load = [&](size_t i) { return PixelAt(pixels + column.at[i] * kChannels); };
+      const auto load = [&](size_t i) { return PixelAt(pixels + column.at[i] * kRgb); };
       cv::v_store(target, Mix(Spread(column.weights), load));  // the fourth lane is the next pixel's to overwrite
-      target += kChannels;
+      target += kRgb;
     }
   }
 
@@ -156,7 +156,7 @@ template <size_t kTaps>
 void Resize(const Image& image, const Extent& rows_of, const Extent& columns_of, int height, int width,
             absl::Span<uint8_t> out) {
   StretchedRows<kTaps> stretched(image, columns_of, width);
-  const size_t row_bytes = static_cast<size_t>(width) * kChannels;
+  const size_t row_bytes = static_cast<size_t>(width) * kRgb;
   std::vector<uint8_t> mixed(row_bytes + kStep);
   uint8_t* target = out.data();
   for (const Tap<kTaps>& tap : TapsOf<kTaps>(rows_of, image.height, height)) {

@@ -19,20 +19,20 @@ constexpr size_t kChunkHeader = 8;
 constexpr size_t kFrameHeader = 16;
 constexpr uint32_t kAnimationFlag = 0x02;
 
-struct Chunk {
+struct RiffChunk {
   absl::string_view whole;  // with header and padding
   absl::string_view type;
   absl::string_view data;
 };
 
-absl::StatusOr<Chunk> ChunkAt(absl::string_view chunks, size_t offset) {
+absl::StatusOr<RiffChunk> RiffChunkAt(absl::string_view chunks, size_t offset) {
   const size_t length = Little32(chunks, offset + 4);
   const absl::string_view whole = Slice(chunks, offset, kChunkHeader + length + length % 2);
   if (whole.size() < kChunkHeader + length) return BadImage("truncated WebP: a chunk runs past the end of the file");
-  return Chunk{whole, whole.substr(0, 4), whole.substr(kChunkHeader, length)};
+  return RiffChunk{whole, whole.substr(0, 4), whole.substr(kChunkHeader, length)};
 }
 
-bool IsPicture(const Chunk& chunk) {
+bool IsPicture(const RiffChunk& chunk) {
   return chunk.type == "VP8 " || chunk.type == "VP8L";
 }
 
@@ -45,7 +45,7 @@ absl::StatusOr<absl::string_view> ChunksOf(absl::string_view bytes) {
 }
 
 // Size from a bitstream's own header: RFC 6386 section 9.1 and the WebP lossless specification, section 2.
-absl::StatusOr<Size> PictureSize(const Chunk& picture) {
+absl::StatusOr<Size> PictureSize(const RiffChunk& picture) {
   const absl::string_view data = picture.data;
   if (picture.type == "VP8L") {
     if (ByteAt(data, 0) != 0x2f || data.size() < 5) return BadImage("damaged WebP: bad lossless header");
@@ -61,12 +61,12 @@ struct Frame {
   Size size;
   int64_t top = 0;
   int64_t left = 0;
-  Chunk picture;
+  RiffChunk picture;
 };
 
-absl::StatusOr<Chunk> FirstPicture(absl::string_view chunks) {
+absl::StatusOr<RiffChunk> FirstPicture(absl::string_view chunks) {
   for (size_t offset = 0; offset < chunks.size();) {
-    ASSIGN_OR_RETURN(const Chunk chunk, ChunkAt(chunks, offset));
+    ASSIGN_OR_RETURN(const RiffChunk chunk, RiffChunkAt(chunks, offset));
     if (IsPicture(chunk)) return chunk;
     offset += chunk.whole.size();
   }
@@ -75,7 +75,7 @@ absl::StatusOr<Chunk> FirstPicture(absl::string_view chunks) {
 
 absl::StatusOr<Frame> FirstAnimationFrame(absl::string_view chunks, const Size& canvas) {
   for (size_t offset = 0; offset < chunks.size();) {
-    ASSIGN_OR_RETURN(const Chunk chunk, ChunkAt(chunks, offset));
+    ASSIGN_OR_RETURN(const RiffChunk chunk, RiffChunkAt(chunks, offset));
     offset += chunk.whole.size();
     if (chunk.type != "ANMF") continue;
     Frame frame{.canvas = canvas, .top = 2 * Little24(chunk.data, 3), .left = 2 * Little24(chunk.data, 0)};
@@ -89,14 +89,14 @@ absl::StatusOr<Frame> FirstAnimationFrame(absl::string_view chunks, const Size& 
   return BadImage("damaged WebP: an animation without frames");
 }
 
-absl::StatusOr<Size> CanvasSize(const Chunk& first) {
+absl::StatusOr<Size> CanvasSize(const RiffChunk& first) {
   if (first.type != "VP8X") return PictureSize(first);
   if (first.data.size() < 10) return BadImage("damaged WebP: short VP8X header");
   return Size{.height = Little24(first.data, 7) + 1, .width = Little24(first.data, 4) + 1};
 }
 
 absl::StatusOr<Frame> FirstFrame(absl::string_view chunks) {
-  ASSIGN_OR_RETURN(const Chunk first, ChunkAt(chunks, 0));
+  ASSIGN_OR_RETURN(const RiffChunk first, RiffChunkAt(chunks, 0));
   ASSIGN_OR_RETURN(const Size canvas, CanvasSize(first));
   if (first.type == "VP8X" && (ByteAt(first.data, 0) & kAnimationFlag) != 0) {
     return FirstAnimationFrame(chunks, canvas);
@@ -112,7 +112,7 @@ absl::StatusOr<Frame> FirstFrame(absl::string_view chunks) {
 
 int OrientationIn(absl::string_view chunks) {
   for (size_t offset = 0; offset < chunks.size();) {
-    const absl::StatusOr<Chunk> chunk = ChunkAt(chunks, offset);
+    const absl::StatusOr<RiffChunk> chunk = RiffChunkAt(chunks, offset);
     if (!chunk.ok()) return 1;
     if (chunk->type == "EXIF") return ExifOrientation(chunk->data);
     offset += chunk->whole.size();
@@ -120,7 +120,7 @@ int OrientationIn(absl::string_view chunks) {
   return 1;
 }
 
-std::string PlainFile(const Chunk& picture) {
+std::string PlainFile(const RiffChunk& picture) {
   const uint32_t size = static_cast<uint32_t>(4 + picture.whole.size());
   const char little[4] = {static_cast<char>(size), static_cast<char>(size >> 8), static_cast<char>(size >> 16),
                           static_cast<char>(size >> 24)};
@@ -144,7 +144,7 @@ Image OnCanvas(Image image, const Frame& frame) {
 
 absl::StatusOr<Size> WebpSize(absl::string_view bytes) {
   ASSIGN_OR_RETURN(const absl::string_view chunks, ChunksOf(bytes));
-  ASSIGN_OR_RETURN(const Chunk first, ChunkAt(chunks, 0));
+  ASSIGN_OR_RETURN(const RiffChunk first, RiffChunkAt(chunks, 0));
   if (first.type != "VP8X" && !IsPicture(first)) return BadImage("damaged WebP: unknown first chunk");
   return CanvasSize(first);
 }

@@ -6,11 +6,11 @@
 namespace graft::network {
 namespace {
 
-struct Stage {
+struct InvertedResidualStage {
   int expansion, filters, repeats, stride;
 };
-constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
-                             {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
+constexpr InvertedResidualStage kMobileNetV2Stages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+                                                        {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
 
 int InvertedResidual(GraphBuilder& graph, int input, int block, int expansion, int filters, int stride) {
   const std::string prefix = block == 0 ? "expanded_conv_" : absl::StrCat("block_", block, "_");
@@ -38,7 +38,7 @@ Architecture MobileNetV2(int input_size, bool with_top) {
   x = graph.Normalize("bn_Conv1", x);
   x = graph.Activate("Conv1_relu", x, Nonlinearity::kRelu6);
   int block = 0;
-  for (const Stage& stage : kStages) {
+  for (const InvertedResidualStage& stage : kMobileNetV2Stages) {
     for (int i = 0; i < stage.repeats; ++i) {
       x = InvertedResidual(graph, x, block++, stage.expansion, stage.filters, i == 0 ? stage.stride : 1);
     }

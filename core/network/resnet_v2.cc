@@ -6,11 +6,11 @@
 namespace graft::network {
 namespace {
 
-struct Stage {
+struct ResidualStage {
   int filters, blocks;
   int stride;  // of the last block: Keras' ResNetV2 reduces there, not in the first
 };
-constexpr Stage kStages[] = {{64, 3, 2}, {128, 4, 2}, {256, 6, 2}, {512, 3, 1}};
+constexpr ResidualStage kResNetV2Stages[] = {{64, 3, 2}, {128, 4, 2}, {256, 6, 2}, {512, 3, 1}};
 
 int NormalizeAndActivate(GraphBuilder& graph, const std::string& prefix, int input) {
   return graph.Activate(prefix + "relu", graph.Normalize(prefix + "bn", input), Nonlinearity::kRelu);
@@ -40,7 +40,7 @@ Architecture ResNet50V2(int input_size, bool with_top) {
   int x = graph.Convolve("conv1_conv", 0, 64, 7, 2, {3, 3}, /*has_bias=*/true);
   x = graph.Pool("pool1_pool", x, 3, 2, {1, 1});
   int stage_number = 2;
-  for (const Stage& stage : kStages) {
+  for (const ResidualStage& stage : kResNetV2Stages) {
     for (int block = 1; block <= stage.blocks; ++block) {
       const std::string prefix = absl::StrCat("conv", stage_number, "_block", block, "_");
       const int stride = block == stage.blocks ? stage.stride : 1;

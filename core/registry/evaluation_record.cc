@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::json;
 
 // Raised when a reader would no longer understand the text.
-constexpr int kFormat = 1;
+constexpr int kRecordFormat = 1;
 
 constexpr int64_t kMaxBytes = int64_t{64} << 20;  // 200,000 photos take 2 MiB
 
@@ -46,10 +46,10 @@ std::vector<Suspect> DecodeSuspects(const Json& array) {
   return suspects;
 }
 
-absl::StatusOr<EvaluationRecord> FromJsonOrThrow(absl::string_view text) {
+absl::StatusOr<EvaluationRecord> RecordFromJsonOrThrow(absl::string_view text) {
   const Json json = Json::parse(text.begin(), text.end());
-  if (const int format = json.at("format").get<int>(); format != kFormat) {
-    return absl::DataLossError(absl::StrCat("format ", format, ", this program reads ", kFormat));
+  if (const int format = json.at("format").get<int>(); format != kRecordFormat) {
+    return absl::DataLossError(absl::StrCat("format ", format, ", this program reads ", kRecordFormat));
   }
   EvaluationRecord record{.labels = json.at("labels").get<std::vector<int>>(),
                           .predictions = json.at("predictions").get<std::vector<int>>(),
@@ -63,7 +63,7 @@ absl::StatusOr<EvaluationRecord> FromJsonOrThrow(absl::string_view text) {
 }  // namespace
 
 std::string ToJson(const EvaluationRecord& record) {
-  const Json json{{"format", kFormat},
+  const Json json{{"format", kRecordFormat},
                   {"labels", record.labels},
                   {"predictions", record.predictions},
                   {"highest_loss", Encode(record.highest_loss)},
@@ -72,7 +72,8 @@ std::string ToJson(const EvaluationRecord& record) {
 }
 
 absl::StatusOr<EvaluationRecord> EvaluationRecordFromJson(absl::string_view text) {
-  return StatusFromThrow(absl::StatusCode::kDataLoss, "read evaluation record", [&] { return FromJsonOrThrow(text); });
+  return StatusFromThrow(absl::StatusCode::kDataLoss, "read evaluation record",
+                         [&] { return RecordFromJsonOrThrow(text); });
 }
 
 absl::StatusOr<EvaluationRecord> ReadEvaluationRecord(const std::string& path) {

@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::json;
 
 // Raised when a reader would no longer understand the text.
-constexpr int kFormat = 1;
+constexpr int kManifestFormat = 1;
 
 absl::StatusOr<Json> ParseObject(absl::string_view key, absl::string_view text) {
   Json value = Json::parse(text.begin(), text.end(), /*cb=*/nullptr, /*allow_exceptions=*/false);
@@ -44,10 +44,11 @@ std::string ObjectText(const Json& json) {
   return Json(json.get<Json::object_t>()).dump();
 }
 
-absl::StatusOr<Manifest> FromJsonOrThrow(absl::string_view text) {
+absl::StatusOr<Manifest> ManifestFromJsonOrThrow(absl::string_view text) {
   const Json json = Json::parse(text.begin(), text.end());
-  if (const int format = json.at("format").get<int>(); format != kFormat) {
-    return absl::DataLossError(absl::StrCat("read manifest: format ", format, ", this program reads ", kFormat));
+  if (const int format = json.at("format").get<int>(); format != kManifestFormat) {
+    return absl::DataLossError(
+        absl::StrCat("read manifest: format ", format, ", this program reads ", kManifestFormat));
   }
   Manifest manifest{
       .model = json.at("model").get<std::string>(),
@@ -84,7 +85,7 @@ absl::StatusOr<std::string> ToJson(const Manifest& manifest) {
   ASSIGN_OR_RETURN(Json spec, ParseObject("spec", manifest.spec_json));
   ASSIGN_OR_RETURN(Json result, ParseObject("result", manifest.result_json));
   return StatusFromThrow(absl::StatusCode::kInvalidArgument, "write manifest", [&] {
-    const Json json{{"format", kFormat},
+    const Json json{{"format", kManifestFormat},
                     {"model", manifest.model},
                     {"backbone", manifest.backbone},
                     {"backbone_sha256", manifest.backbone_sha256},
@@ -108,7 +109,7 @@ absl::StatusOr<std::string> ToJson(const Manifest& manifest) {
 }
 
 absl::StatusOr<Manifest> ManifestFromJson(absl::string_view text) {
-  return StatusFromThrow(absl::StatusCode::kDataLoss, "read manifest", [&] { return FromJsonOrThrow(text); });
+  return StatusFromThrow(absl::StatusCode::kDataLoss, "read manifest", [&] { return ManifestFromJsonOrThrow(text); });
 }
 
 }  // namespace graft::registry

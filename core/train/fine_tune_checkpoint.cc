@@ -25,7 +25,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr char kFormat[] = "graft-fine-tune-checkpoint-1";
+constexpr char kFineTuneFormat[] = "graft-fine-tune-checkpoint-1";
 
 Json ToJson(const PhaseOptions& phase) {
   return {{"trainable", phase.trainable},
@@ -74,7 +74,7 @@ void UpdateWith(Sha256& digest, absl::string_view bytes) {
 
 std::string InputsDigest(const FineTuneInputs& inputs, const FineTuneOptions& options) {
   Sha256 digest;
-  UpdateWith(digest, Json{{"format", kFormat},
+  UpdateWith(digest, Json{{"format", kFineTuneFormat},
                           {"backbone", inputs.backbone},
                           {"data", inputs.data_digest},
                           {"images", {inputs.train->images(), inputs.validation->images()}},
@@ -100,12 +100,12 @@ absl::Status SaveCheckpoint(const std::string& path, const FineTuneProgress& pro
     on_cpu[name] = tensor.detach().to(torch::kCPU).contiguous();
     views[name] = ViewOf(on_cpu[name]);
   }
-  return WriteCheckpoint(path, {kFormat, inputs_digest}, progress.sequence, Json(progress).dump(), views);
+  return WriteCheckpoint(path, {kFineTuneFormat, inputs_digest}, progress.sequence, Json(progress).dump(), views);
 }
 
 std::vector<FineTuneCheckpoint> LoadCheckpoints(const std::string& path, const std::string& inputs_digest) {
   std::vector<FineTuneCheckpoint> checkpoints;
-  for (ReadCheckpoint& read : ReadCheckpoints(path, {kFormat, inputs_digest})) {
+  for (ReadCheckpoint& read : ReadCheckpoints(path, {kFineTuneFormat, inputs_digest})) {
     absl::StatusOr<FineTuneProgress> progress = StatusFromThrow(absl::StatusCode::kDataLoss, "read checkpoint", [&] {
       return Json::parse(read.progress).get<FineTuneProgress>();
     });

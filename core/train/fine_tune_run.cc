@@ -3,21 +3,19 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/base/stopwatch.h"
 #include "core/train/divergence.h"
 #include "core/train/head_tensors.h"
 #include "core/train/random_order.h"
 
 namespace graft::train {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kPrecisionCheckImages = 128;
 // bf16 may raise the loss before training by this much; it has 8 bits of mantissa, and wrong kernels miss by far more.
@@ -30,16 +28,16 @@ std::vector<int64_t> Numbered(int count) {
 }
 
 // Adds the time it lives to a number of seconds.
-class Stopwatch {
+class TimeKeeper {
  public:
-  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
-  ~Stopwatch() { seconds_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
+  explicit TimeKeeper(double& seconds) : seconds_(seconds) {}
+  ~TimeKeeper() { seconds_ += stopwatch_.seconds(); }
+  TimeKeeper(const TimeKeeper&) = delete;
+  TimeKeeper& operator=(const TimeKeeper&) = delete;
 
  private:
   double& seconds_;
-  const Clock::time_point start_ = Clock::now();
+  const Stopwatch stopwatch_;
 };
 
 // While it lives, the weights are their average.
@@ -135,7 +133,7 @@ void FineTuneRun::SetUpPhase() {
 }
 
 absl::StatusOr<evaluate::Metrics> FineTuneRun::TrainAndValidate() {
-  const Stopwatch stopwatch(progress_.seconds);
+  const TimeKeeper time(progress_.seconds);
   if (progress_.bf16 && !progress_.bf16_checked) RETURN_IF_ERROR(CheckPrecision());
   RETURN_IF_ERROR(TrainEpoch());
   const AveragedWeights averaged(average_ ? &*average_ : nullptr);

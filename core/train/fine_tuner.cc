@@ -36,10 +36,6 @@ absl::Status Save(FineTuneRun& run, const std::string& checkpoint_path, const st
   return SaveCheckpoint(checkpoint_path, run.progress(), run.State(), inputs_digest);
 }
 
-absl::Status Observe(const EpochMetrics& metrics, int observed_epochs, const EpochObserver& observer) {
-  return metrics.epoch > observed_epochs ? observer(metrics) : absl::OkStatus();
-}
-
 absl::Status RunToEnd(FineTuneRun& run, const std::string& checkpoint_path, const std::string& inputs_digest,
                       int observed_epochs, const EpochObserver& observer) {
   for (const EpochMetrics& metrics : run.progress().history) {

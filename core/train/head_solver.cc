@@ -2,13 +2,13 @@
 
 #include <torch/torch.h>
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/base/stopwatch.h"
 #include "core/evaluate/metrics.h"
 #include "core/network/torch_status.h"
 #include "core/train/logistic_regression.h"
@@ -17,13 +17,7 @@
 namespace graft::train {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kPatience = 3;  // trials
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 absl::Status Annotate(const absl::Status& status, double l2) {
   return {status.code(), absl::StrCat("at l2 ", l2, ": ", status.message())};
@@ -101,7 +95,7 @@ class Path {
   SolvedHead Take() && { return std::move(solved_); }
 
   absl::Status Solve(double l2, const std::function<bool()>& stop) {
-    const Clock::time_point start = Clock::now();
+    const Stopwatch stopwatch;
     const auto minimised = regression_.Minimise(l2, stop);
     if (!minimised.ok()) return Annotate(minimised.status(), l2);
     Head head = standardised_.Fold(regression_.weights());
@@ -111,7 +105,7 @@ class Path {
                   .train_loss = regression_.MeanLoss(),
                   .train_accuracy = regression_.Accuracy()};
     RETURN_IF_ERROR(Validate(head, trial));
-    trial.seconds = SecondsSince(start);
+    trial.seconds = stopwatch.seconds();
     Add(trial, std::move(head));
     return absl::OkStatus();
   }

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/base/stopwatch.h"
 #include "core/evaluate/metrics.h"
 #include "core/network/torch_status.h"
 #include "core/train/checkpoint.h"
@@ -23,12 +23,6 @@
 
 namespace graft::train {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 Head ZeroHead(int dimension, int classes) {
   return {.dimension = dimension,
@@ -84,11 +78,11 @@ class HeadTraining {
   const TrainingState& state() const { return state_; }
 
   absl::Status RunEpoch(const std::function<bool()>& stop) {
-    const Clock::time_point start = Clock::now();
+    const Stopwatch stopwatch;
     EpochMetrics metrics{.epoch = state_.epoch() + 1, .learning_rate = options_.learning_rate};
     RETURN_IF_ERROR(TrainOnce(stop, metrics));
     RETURN_IF_ERROR(Validate(metrics));
-    metrics.seconds = SecondsSince(start);
+    metrics.seconds = stopwatch.seconds();
     metrics.images_per_second = metrics.seconds > 0 ? static_cast<double>(images()) / metrics.seconds : 0;
     UpdateState(metrics);
     return absl::OkStatus();
@@ -162,10 +156,6 @@ class HeadTraining {
   AdamMoments moments_;
   TrainingState state_;
 };
-
-absl::Status Observe(const EpochMetrics& metrics, int observed_epochs, const EpochObserver& observer) {
-  return metrics.epoch > observed_epochs ? observer(metrics) : absl::OkStatus();
-}
 
 TrainedHead BestOf(const TrainingState& state) {
   const EpochMetrics& best = state.history[state.best_epoch - 1];

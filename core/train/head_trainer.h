@@ -53,6 +53,10 @@ void ConfigureThreads(int threads);
 
 // Called at each epoch's end, after its checkpoint is durable. A non-OK answer stops the training with it.
 using EpochObserver = std::function<absl::Status(const EpochMetrics&)>;
+// Tells of an epoch unless an earlier attempt has told of it.
+inline absl::Status Observe(const EpochMetrics& metrics, int observed_epochs, const EpochObserver& observer) {
+  return metrics.epoch > observed_epochs ? observer(metrics) : absl::OkStatus();
+}
 
 // Same inputs, options and machine: bit-identical head, resumed or not; runs on one thread, so the process's thread
 // count does not matter. A checkpoint (weights, best weights, Adam's moments, history, with a checksum) is written

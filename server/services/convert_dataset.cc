@@ -23,7 +23,7 @@ v1::DatasetVersion ToProto(const dataset::Version& version) {
 
 namespace {
 
-v1::DatasetReport::AuditedFile ToProto(const dataset::AuditedFile& file) {
+v1::DatasetReport::AuditedFile AuditedFileToProto(const dataset::AuditedFile& file) {
   v1::DatasetReport::AuditedFile result;
   result.set_path(file.path);
   result.set_label(file.label);
@@ -31,19 +31,19 @@ v1::DatasetReport::AuditedFile ToProto(const dataset::AuditedFile& file) {
   return result;
 }
 
-v1::DatasetReport::Clusters ToProto(const dataset::ClusterFindings& findings) {
+v1::DatasetReport::Clusters ClustersToProto(const dataset::ClusterFindings& findings) {
   v1::DatasetReport::Clusters result;
   result.set_cluster_count(findings.clusters);
   result.set_file_count(findings.files);
   for (const dataset::Cluster& cluster : findings.first) {
     auto& out = *result.add_first();
     out.set_file_count(cluster.file_count);
-    for (const dataset::AuditedFile& file : cluster.files) *out.add_files() = ToProto(file);
+    for (const dataset::AuditedFile& file : cluster.files) *out.add_files() = AuditedFileToProto(file);
   }
   return result;
 }
 
-v1::DatasetReport::Outliers ToProto(const dataset::OutlierFindings& findings) {
+v1::DatasetReport::Outliers OutliersToProto(const dataset::OutlierFindings& findings) {
   v1::DatasetReport::Outliers result;
   result.set_file_count(findings.files);
   result.set_median(findings.median);
@@ -51,7 +51,7 @@ v1::DatasetReport::Outliers ToProto(const dataset::OutlierFindings& findings) {
   result.set_high(findings.high);
   for (const dataset::Outlier& outlier : findings.first) {
     auto& out = *result.add_first();
-    *out.mutable_file() = ToProto(outlier.file);
+    *out.mutable_file() = AuditedFileToProto(outlier.file);
     out.set_value(outlier.value);
     out.set_width(outlier.width);
     out.set_height(outlier.height);
@@ -59,18 +59,18 @@ v1::DatasetReport::Outliers ToProto(const dataset::OutlierFindings& findings) {
   return result;
 }
 
-v1::DatasetReport::Audit ToProto(const dataset::Audit& audit) {
+v1::DatasetReport::Audit AuditToProto(const dataset::Audit& audit) {
   v1::DatasetReport::Audit result;
-  *result.mutable_exact_duplicates() = ToProto(audit.exact_duplicates);
-  *result.mutable_near_duplicates() = ToProto(audit.near_duplicates);
-  *result.mutable_label_conflicts() = ToProto(audit.label_conflicts);
-  *result.mutable_split_leaks() = ToProto(audit.split_leaks);
-  *result.mutable_group_leaks() = ToProto(audit.group_leaks);
+  *result.mutable_exact_duplicates() = ClustersToProto(audit.exact_duplicates);
+  *result.mutable_near_duplicates() = ClustersToProto(audit.near_duplicates);
+  *result.mutable_label_conflicts() = ClustersToProto(audit.label_conflicts);
+  *result.mutable_split_leaks() = ClustersToProto(audit.split_leaks);
+  *result.mutable_group_leaks() = ClustersToProto(audit.group_leaks);
   result.set_imbalance(audit.imbalance);
   result.mutable_rare_classes()->Add(audit.rare_classes.begin(), audit.rare_classes.end());
-  *result.mutable_size() = ToProto(audit.size_outliers);
-  *result.mutable_brightness() = ToProto(audit.brightness_outliers);
-  *result.mutable_blur() = ToProto(audit.blur_outliers);
+  *result.mutable_size() = OutliersToProto(audit.size_outliers);
+  *result.mutable_brightness() = OutliersToProto(audit.brightness_outliers);
+  *result.mutable_blur() = OutliersToProto(audit.blur_outliers);
   result.set_without_contrast(audit.without_contrast);
   result.set_cut_short(audit.cut_short);
   return result;
@@ -100,7 +100,7 @@ v1::DatasetReport ToProto(const dataset::Report& report) {
     out.set_split(static_cast<v1::Split>(split));
     out.set_images(images);
   }
-  if (report.audit) *result.mutable_audit() = ToProto(*report.audit);
+  if (report.audit) *result.mutable_audit() = AuditToProto(*report.audit);
   return result;
 }
 

@@ -12,7 +12,6 @@
 namespace graft::server {
 namespace {
 
-constexpr int64_t kMaxFileBytes = int64_t{2} << 30;
 constexpr hssize_t kMaxStrings = 4096;
 constexpr size_t kMaxStringBytes = 512;
 constexpr int kMaxRank = 8;
@@ -126,7 +125,7 @@ absl::StatusOr<std::unique_ptr<Hdf5File>> Hdf5File::Open(const std::string& path
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("open ", path));
   if (!S_ISREG(info.st_mode)) return Unusable(path, "is not a regular file");
-  if (info.st_size > kMaxFileBytes) return Unusable(path, absl::StrCat("is larger than ", kMaxFileBytes, " bytes"));
+  if (info.st_size > kMaxHdf5Bytes) return Unusable(path, absl::StrCat("is larger than ", kMaxHdf5Bytes, " bytes"));
   if (H5Fis_hdf5(path.c_str()) <= 0) return Unusable(path, "is not an HDF5 file; give Keras' .h5 weights file");
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file.ok()) return Unusable(path, "is a damaged or truncated HDF5 file; download it again");

@@ -11,11 +11,13 @@
 
 namespace graft::server {
 
+inline constexpr int64_t kMaxHdf5Bytes = int64_t{2} << 30;
+
 // An HDF5 file, open for reading. Links into other files are not followed. Paths are relative to the root group.
 // One thread at a time.
 class Hdf5File {
  public:
-  // NotFound, or InvalidArgument for what is not HDF5, is truncated or is larger than 2 GiB.
+  // NotFound, or InvalidArgument for what is not HDF5, is truncated or is larger than kMaxHdf5Bytes.
   static absl::StatusOr<std::unique_ptr<Hdf5File>> Open(const std::string& path);
   ~Hdf5File();
   Hdf5File(const Hdf5File&) = delete;

@@ -5,11 +5,10 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "proto/status_codec.h"
+#include "tests/client/fake_request_id.h"
 
 namespace graft::testing {
 namespace {
-
-constexpr char kRequestId[] = "fake-request";
 
 grpc::Status Broken() {
   return ToGrpcStatus(absl::UnavailableError("the fake server broke the stream"), kRequestId);

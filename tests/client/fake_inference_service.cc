@@ -6,11 +6,11 @@
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "proto/status_codec.h"
+#include "tests/client/fake_request_id.h"
 
 namespace graft::testing {
 namespace {
 
-constexpr char kRequestId[] = "fake-request";
 constexpr char kVersion[] = "models/animals/versions/3";
 
 bool KnowsModel(const std::string& model) {

@@ -8,11 +8,10 @@
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "proto/status_codec.h"
+#include "tests/client/fake_request_id.h"
 
 namespace graft::testing {
 namespace {
-
-constexpr char kRequestId[] = "fake-request";
 
 grpc::Status Failed(const absl::Status& status) {
   return ToGrpcStatus(status, kRequestId);

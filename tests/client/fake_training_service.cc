@@ -5,14 +5,9 @@
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "proto/status_codec.h"
+#include "tests/client/fake_request_id.h"
 
 namespace graft::testing {
-namespace {
-
-constexpr char kRequestId[] = "fake-request";
-
-}  // namespace
-
 void FakeTrainingService::SetJob(v1::Job job, std::vector<v1::JobEvent> events) {
   absl::MutexLock lock(&mutex_);
   job_ = std::move(job);
