@@ -8,6 +8,10 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False alarms of GCC 12 in its own std::string (GCC bug 105329).
   target_compile_options(graft_compile_options INTERFACE -Wno-restrict)
+  if(CMAKE_UNITY_BUILD)
+    # It takes the files that a unity file includes for headers.
+    target_compile_options(graft_compile_options INTERFACE -Wno-subobject-linkage)
+  endif()
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(graft_compile_options INTERFACE -Wthread-safety)

@@ -1,4 +1,5 @@
 // Every library of the stack in one process, each used once: their clashes show here and not at release.
+#include <ATen/ATen.h>
 #include <archive.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -8,7 +9,6 @@
 #include <prometheus/registry.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
-#include <torch/torch.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -48,7 +48,7 @@ TEST(LinkTest, GrpcAndProtobufAnswerACall) {
 }
 
 TEST(LinkTest, LibTorchConvolves) {
-  const torch::Tensor output = torch::conv2d(torch::ones({1, 3, 8, 8}), torch::ones({4, 3, 3, 3}));
+  const at::Tensor output = at::conv2d(at::ones({1, 3, 8, 8}), at::ones({4, 3, 3, 3}));
   EXPECT_EQ(output.sizes(), (std::vector<int64_t>{1, 4, 6, 6}));
   EXPECT_FLOAT_EQ(output[0][0][0][0].item<float>(), 27.0F);
 }
