@@ -168,6 +168,13 @@ std::string RenderChoice(const v1::JobResult& result) {
   return absl::StrCat("best epoch ", result.best_epoch(), " of ", result.epochs_run(), " run");
 }
 
+// Which step of computing features is the narrow one.
+std::string RenderRates(const v1::JobResult& result) {
+  if (result.loader_images_per_second() == 0) return "";
+  return absl::StrFormat(" (decoding alone %.0f images/s, forward passes alone %.0f images/s)",
+                         result.loader_images_per_second(), result.engine_images_per_second());
+}
+
 }  // namespace
 
 std::string RenderError(const v1::JobError& error) {
@@ -201,8 +208,8 @@ std::string RenderResult(const v1::JobResult& result, const terminal::Console& c
       "\n  ", RenderChoice(result), " (validation accuracy ", FormatMetric(result.validation_accuracy()), ", loss ",
       FormatMetric(result.validation_loss()), ")", RenderStopReason(result.stop_reason()), "\n", RenderQuality(result),
       "\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()), RenderPhases(result),
-      "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
-      " from cache\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
+      "  features: ", result.images_computed(), " computed, ", result.images_from_cache(), " from cache",
+      RenderRates(result), "\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
       terminal::FormatCount(result.trainable_parameters()), " trained)\n",
       result.has_precision() ? absl::StrCat("  ", RenderPrecision(result.precision()), "\n") : "", "\npublished ",
       console.Bold(version), "; classify with it:\n  graft classify ", version, " photo.jpg\n");

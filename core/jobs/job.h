@@ -153,6 +153,7 @@ struct Result {
   std::optional<Calibration> calibration;
   std::optional<Intervals> intervals;
   std::vector<Trial> trials;
+  double loader_images_per_second = 0, engine_images_per_second = 0;  // each step of computing features alone
 };
 
 struct StateChanged {
@@ -168,6 +169,7 @@ struct FeatureProgress {
 struct FeaturesReady {
   int images_computed = 0, images_from_cache = 0;
   double seconds = 0;
+  double loader_images_per_second = 0, engine_images_per_second = 0;
 };
 struct EpochDone {
   int epoch = 0, epochs = 0;

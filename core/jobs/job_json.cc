@@ -161,6 +161,8 @@ void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_
   field("calibration", result.calibration);
   field("intervals", result.intervals);
   field("trials", result.trials);
+  field("loader_images_per_second", result.loader_images_per_second);
+  field("engine_images_per_second", result.engine_images_per_second);
 }
 
 template <typename T, typename Field>
@@ -184,6 +186,8 @@ void FieldsOf(T& ready, Field field) requires std::is_same_v<std::remove_const_t
   field("images_computed", ready.images_computed);
   field("images_from_cache", ready.images_from_cache);
   field("seconds", ready.seconds);
+  field("loader_images_per_second", ready.loader_images_per_second);
+  field("engine_images_per_second", ready.engine_images_per_second);
 }
 
 template <typename T, typename Field>

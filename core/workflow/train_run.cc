@@ -185,7 +185,9 @@ absl::StatusOr<Splits> TrainRun::PrepareSplits(const TrainInputs& inputs, Precis
   if (!log_.features_ready()) {
     RETURN_IF_ERROR(log_.Append(jobs::FeaturesReady{.images_computed = matrix->images_computed,
                                                     .images_from_cache = matrix->images_from_cache,
-                                                    .seconds = absl::ToDoubleSeconds(absl::Now() - phase_start_)}));
+                                                    .seconds = absl::ToDoubleSeconds(absl::Now() - phase_start_),
+                                                    .loader_images_per_second = matrix->cost.decoded_per_second(),
+                                                    .engine_images_per_second = matrix->cost.forwarded_per_second()}));
   }
   return Splits{.train = Select(*matrix, inputs.examples, inputs.split.train),
                 .validation = Select(*matrix, inputs.examples, inputs.split.validation),
@@ -439,6 +441,8 @@ absl::StatusOr<Evaluation> TrainRun::Evaluate(const TrainInputs& inputs, const C
   if (!log_.features_ready()) return evaluation;  // no phase on cached features
   evaluation.result.images_computed = log_.features_ready()->images_computed;
   evaluation.result.images_from_cache = log_.features_ready()->images_from_cache;
+  evaluation.result.loader_images_per_second = log_.features_ready()->loader_images_per_second;
+  evaluation.result.engine_images_per_second = log_.features_ready()->engine_images_per_second;
   return evaluation;
 }
 

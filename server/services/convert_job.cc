@@ -41,6 +41,8 @@ void Fill(const jobs::FeaturesReady& body, v1::JobEvent& event) {
   out.set_images_computed(body.images_computed);
   out.set_images_from_cache(body.images_from_cache);
   out.set_seconds(body.seconds);
+  out.set_loader_images_per_second(body.loader_images_per_second);
+  out.set_engine_images_per_second(body.engine_images_per_second);
 }
 
 void Fill(const jobs::EpochDone& body, v1::JobEvent& event) {
@@ -297,6 +299,8 @@ v1::JobResult ToProto(const jobs::Result& result) {
   if (!result.classes.empty()) FillConfusion(result, *out.mutable_confusion_matrix());
   if (result.precision) Fill(*result.precision, *out.mutable_precision());
   out.set_stop_reason(result.stop_reason);
+  out.set_loader_images_per_second(result.loader_images_per_second);
+  out.set_engine_images_per_second(result.engine_images_per_second);
   if (result.macro) Fill(*result.macro, *out.mutable_macro());
   if (result.weighted) Fill(*result.weighted, *out.mutable_weighted());
   if (result.calibration) Fill(*result.calibration, *out.mutable_calibration());

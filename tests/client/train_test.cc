@@ -61,6 +61,8 @@ class TrainTest : public ::testing::Test {
       result.mutable_calibration()->set_temperature(1.25);
       result.mutable_calibration()->set_error_before(0.0625);
       (*result.mutable_phase_seconds())["total"] = 2;
+      result.set_loader_images_per_second(901.2);
+      result.set_engine_images_per_second(130.4);
       result.mutable_precision()->set_precision("bf16");
       result.mutable_precision()->set_images(500);
       result.mutable_precision()->set_accuracy_f32(0.97);
@@ -246,6 +248,7 @@ TEST_F(TrainTest, FollowsTheJobAndReportsItsResult) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.out,
               AllOf(HasSubstr("features: 12 computed, 30 from cache"), HasSubstr("epoch 1/3 head  loss 0.5000"),
+                    HasSubstr("(decoding alone 901 images/s, forward passes alone 130 images/s)"),
                     HasSubstr("precision: bf16 (on 500 validation photos: accuracy f32 0.9700, agreement 0.9980)"),
                     HasSubstr("test accuracy 0.9750"), HasSubstr("graft classify animals:3"), HasSubstr("41")));
 }

@@ -38,7 +38,9 @@ Result SomeResult() {
           .weighted = AverageMetrics{.f1 = 0.75, .roc_auc = 0.875},
           .calibration = Calibration{.temperature = 1.25, .test_loss = 0.5, .error_before = 0.1, .error_after = 0.05},
           .intervals = Intervals{.test_accuracy = {0.5, 0.75}, .test_loss = {0.25, 1}, .macro_f1 = {0, 1}},
-          .trials = {SomeTrial()}};
+          .trials = {SomeTrial()},
+          .loader_images_per_second = 900.5,
+          .engine_images_per_second = 130};
 }
 
 TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
@@ -110,7 +112,7 @@ TEST(JobJsonTest, EveryKindOfEventComesBack) {
       StateChanged{.state = State::kFailed, .reason = "why", .failure = failure},
       StateChanged{.state = State::kSucceeded, .result = SomeResult()},
       FeatureProgress{.images_done = 3, .images_total = 9, .images_per_second = 1.5, .seconds_left = 4},
-      FeaturesReady{.images_computed = 1, .images_from_cache = 2, .seconds = 3},
+      FeaturesReady{.images_computed = 1, .images_from_cache = 2, .seconds = 3, .loader_images_per_second = 4},
       EpochDone{.epoch = 2, .epochs = 10, .train_loss = 0.25, .best = true, .phase = "blocks:2"},
       Message{"hello"},
       MemoryReduced{.reason = "out of memory: no room", .divisor = 4},

@@ -91,6 +91,8 @@ TEST_F(TrainWorkflowTest, TrainsAndPublishesAVersionThatExplainsItself) {
   EXPECT_EQ(job.result->model_version, "models/colours/versions/1");
   EXPECT_EQ(job.result->test_accuracy, 1.0);
   EXPECT_EQ(job.result->images_computed, 3 * kPerClass);
+  EXPECT_GT(job.result->loader_images_per_second, 0);
+  EXPECT_GT(job.result->engine_images_per_second, 0);
   EXPECT_EQ(job.result->trainable_parameters, 1280 * 3 + 3);
   EXPECT_EQ(job.result->classes.size(), 3u);
   EXPECT_EQ(job.result->confusion.size(), 3u);  // all on the diagonal
