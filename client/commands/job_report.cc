@@ -242,6 +242,7 @@ std::string RenderFineTuning(const v1::TrainSpec& spec) {
     AppendField(text, absl::StrCat("phase ", i + 1), RenderPhase(spec.phases(i)));
   }
   AppendField(text, "augmentation", spec.augment());
+  if (spec.has_views()) AppendField(text, "views", absl::StrCat(spec.views()));
   AppendField(text, "class weights", spec.class_weights());
   const auto append = [&text](absl::string_view name, double value) {
     if (value != 0) AppendField(text, name, absl::StrCat(value));

@@ -38,7 +38,7 @@ struct TrainOptions {
   std::optional<int32_t> epochs, patience, batch_size;
   std::optional<double> learning_rate, l2, label_smoothing, train_fraction, validation_fraction;
   std::optional<uint32_t> seed;
-  std::optional<int32_t> folds, fold;
+  std::optional<int32_t> folds, fold, views;
   bool validate_only = false;
   bool detach = false;
 };
@@ -92,6 +92,7 @@ void SetFlags(const TrainOptions& options, v1::TrainSpec& spec) {
   SetIfGiven(options.init_from, [&](const auto& value) { spec.set_init_from(value); });
   SetIfGiven(options.teacher, [&](const auto& value) { spec.set_teacher(value); });
   SetIfGiven(options.augment, [&](const auto& value) { spec.set_augment(value); });
+  SetIfGiven(options.views, [&](int32_t value) { spec.set_views(value); });
   SetIfGiven(options.class_weights, [&](const auto& value) { spec.set_class_weights(value); });
   SetIfGiven(options.label_smoothing, [&](double value) { spec.set_label_smoothing(value); });
   SetIfGiven(options.seed, [&](uint32_t value) { spec.set_seed(value); });
@@ -156,8 +157,12 @@ void DefineFlags(CLI::App& train, TrainOptions& options) {
       ->type_name("WHAT");
   train
       .add_option("--augment", options.augment,
-                  "With balanced and best: none, light, medium or strong [balanced: light, best: medium]")
+                  "Of training photos: none, light, medium or strong [balanced: light, best: medium, else none]")
       ->type_name("HOW");
+  train.add_option(
+      "--views", options.views,
+      "Of a head on cached features: views of each training photo, the plain one and augmented copies, that "
+      "epochs take in turn [4 with --augment, else 1]");
   train
       .add_option(
           "--teacher", options.teacher,

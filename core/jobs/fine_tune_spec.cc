@@ -213,7 +213,7 @@ absl::Status ResolveLoss(const TrainSpec& requested, TrainSpec& spec) {
   TakeIfSet(requested.mixup_alpha, spec.mixup_alpha);
   TakeIfSet(requested.cutmix_alpha, spec.cutmix_alpha);
   TakeIfSet(requested.ema_decay, spec.ema_decay);
-  RETURN_IF_ERROR(Resolve("spec.augment", spec.augment, {"none", "light", "medium", "strong"}));
+  RETURN_IF_ERROR(Resolve("spec.augment", spec.augment, AugmentNames()));
   RETURN_IF_ERROR(Resolve("spec.class_weights", spec.class_weights, {"none", "balanced", "effective"}));
   RETURN_IF_ERROR(Resolve("spec.label_smoothing", spec.label_smoothing, 0, 0.9));
   RETURN_IF_ERROR(Resolve("spec.focal_gamma", spec.focal_gamma, 0, 10));
@@ -238,6 +238,10 @@ absl::Status ResolveTeacher(const TrainSpec& requested, const SpecContext& conte
 }
 
 }  // namespace
+
+std::vector<std::string> AugmentNames() {
+  return {kNoAugment, "light", "medium", "strong"};
+}
 
 absl::StatusOr<int> TrainedBlocks(absl::string_view field, absl::string_view trainable) {
   if (trainable == kHead) return 0;
@@ -293,7 +297,6 @@ absl::Status CheckHasNoPhases(const TrainSpec& requested) {
     return InvalidField(field, "needs a backbone that is trained too: use preset balanced or best, or give phases");
   };
   if (!requested.trainable.empty() && requested.trainable != kHead) return refuse("spec.trainable");
-  if (!requested.augment.empty() && requested.augment != "none") return refuse("spec.augment");
   if (!requested.class_weights.empty() && requested.class_weights != "none") return refuse("spec.class_weights");
   if (requested.label_smoothing) return refuse("spec.label_smoothing");
   if (requested.focal_gamma) return refuse("spec.focal_gamma");

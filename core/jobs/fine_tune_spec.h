@@ -12,6 +12,10 @@
 
 namespace graft::jobs {
 
+// TrainSpec.augment: those of image::NamedAugment, the default first.
+inline constexpr char kNoAugment[] = "none";
+std::vector<std::string> AugmentNames();
+
 // How many of the backbone's blocks are trained, counted from the last: "head" none, "blocks:N" N, "all" kAllBlocks.
 inline constexpr int kAllBlocks = 1'000'000;
 // InvalidField(`field`).

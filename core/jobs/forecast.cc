@@ -34,7 +34,7 @@ struct Measured {
 };
 
 struct Rates {
-  Measured computing, reading;  // features, per photo
+  Measured computing, reading;  // features, per photo or view of one
   Measured training;            // per photo and epoch; of specs that count no epochs, per photo
   Measured finishing;           // evaluating and publishing, per job
 };
@@ -49,16 +49,21 @@ bool IsAlike(const TrainSpec& a, const TrainSpec& b) {
          a.epochs.has_value() == b.epochs.has_value();
 }
 
+// How many rows of features there are to a photo: train photos have their views.
+double RowsPerPhoto(const TrainSpec& spec) {
+  return 1 + spec.train_fraction.value_or(0) * (spec.views.value_or(1) - 1);
+}
+
 Rates RatesFor(const TrainSpec& spec, const std::vector<Job>& succeeded) {
   Rates rates;
   for (const Job& job : succeeded) {
     if (!job.result || !IsAlike(job.spec, spec)) continue;
     const Result& result = *job.result;
-    const int images = result.images_computed + result.images_from_cache;
+    const int rows = result.images_computed + result.images_from_cache;
     // Those that did both say little about either.
-    if (result.images_from_cache == 0) rates.computing.Add(PhaseOf(result, "prepare"), images);
-    if (result.images_computed == 0) rates.reading.Add(PhaseOf(result, "prepare"), images);
-    rates.training.Add(PhaseOf(result, "train"), static_cast<double>(images) * (spec.epochs ? result.epochs_run : 1));
+    if (result.images_from_cache == 0) rates.computing.Add(PhaseOf(result, "prepare"), rows);
+    if (result.images_computed == 0) rates.reading.Add(PhaseOf(result, "prepare"), rows);
+    rates.training.Add(PhaseOf(result, "train"), rows / RowsPerPhoto(job.spec) * (spec.epochs ? result.epochs_run : 1));
     rates.finishing.Add(PhaseOf(result, "evaluate") + PhaseOf(result, "publish"), 1);
   }
   return rates;
@@ -67,8 +72,10 @@ Rates RatesFor(const TrainSpec& spec, const std::vector<Job>& succeeded) {
 bool HasFeatures(const TrainSpec& spec, const std::vector<Job>& succeeded) {
   return std::any_of(succeeded.begin(), succeeded.end(), [&](const Job& job) {
     const TrainSpec& other = job.spec;
+    const bool has_views =
+        !spec.views || (other.views == spec.views && other.augment == spec.augment && other.seed == spec.seed);
     return other.dataset == spec.dataset && other.backbone == spec.backbone && other.device == spec.device &&
-           other.decode == spec.decode && other.precision == spec.precision;
+           other.decode == spec.decode && other.precision == spec.precision && has_views;
   });
 }
 
@@ -102,7 +109,8 @@ class Estimate {
  private:
   Seconds Finishing() const { return rates_.finishing.PerUnit(); }
   Seconds PreparingAll() const {
-    return Times(has_features_ ? rates_.reading.PerUnit() : rates_.computing.PerUnit(), images_);
+    const Seconds per_row = has_features_ ? rates_.reading.PerUnit() : rates_.computing.PerUnit();
+    return Times(Times(per_row, images_), RowsPerPhoto(job_.spec));
   }
   Seconds EpochsLeft() const {
     const int left = job_.spec.epochs ? *job_.spec.epochs - job_.progress.epoch : 1;

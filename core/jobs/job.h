@@ -66,7 +66,8 @@ struct Phase {
 // Requested spec: fields the user left out are empty. Resolved spec: dataset is "datasets/D/versions/N" and all are
 // set, except those of another solver, `l2` where the job is to choose it, and a limit of time where none was asked
 // for. `decode`, `precision`, `priority` and `solver` are empty in jobs older than they are: scaled, f32, normal, adam.
-// With phases, what a phase has is in them alone, and no solver; without, all that follows `phases` is unset as well.
+// With phases, what a phase has is in them alone, and no solver; without, all that follows `phases` is unset as well,
+// but what is of the photos: `init_from`, and `augment` with `views` where it is not none.
 struct TrainSpec {
   std::string dataset, backbone, model, preset, device, alias;
   std::string decode;                 // "scaled", "full"
@@ -82,6 +83,7 @@ struct TrainSpec {
   std::string trainable;           // of the preset's last phase
   std::string init_from, teacher;  // "models/M/versions/N" when resolved
   std::string augment, class_weights;
+  std::optional<int> views;  // of each training photo, for a head on cached features; none: 1
   std::optional<double> label_smoothing, focal_gamma, mixup_alpha, cutmix_alpha, ema_decay;
   std::optional<double> distillation_weight, distillation_temperature;  // set where there is a teacher
   bool operator==(const TrainSpec&) const = default;

@@ -62,6 +62,7 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("distillation_weight", spec.distillation_weight);
   field("distillation_temperature", spec.distillation_temperature);
   field("augment", spec.augment);
+  field("views", spec.views);
   field("class_weights", spec.class_weights);
   field("label_smoothing", spec.label_smoothing);
   field("focal_gamma", spec.focal_gamma);

@@ -40,6 +40,8 @@ constexpr double kArticleLearningRate = 0.001;
 constexpr double kTrainFraction = 0.7;
 constexpr double kValidationFraction = 0.15;
 constexpr int kMaxFolds = 100;
+constexpr int kUsualViews = 4;
+constexpr int kMostViews = 32;
 
 absl::StatusOr<int> InRange(absl::string_view field, int value, int max) {
   if (value >= 1 && value <= max) return value;
@@ -184,8 +186,31 @@ absl::Status ResolveLbfgs(const TrainSpec& requested, TrainSpec& spec) {
   return InvalidField("spec.l2", absl::StrCat(*spec.l2, " is out of range: use ", kLeastL2, " to ", kMostL2));
 }
 
+// Of a job that trains a head alone, on cached features: there are as many copies as views.
+absl::Status ResolveHeadAugment(const TrainSpec& requested, TrainSpec& spec) {
+  const absl::StatusOr<std::string> augment = OneOf("spec.augment", requested.augment, AugmentNames());
+  if (!augment.ok()) return augment.status();
+  if (*augment == kNoAugment) return absl::OkStatus();
+  spec.augment = *augment;
+  spec.views = requested.views.value_or(kUsualViews);
+  if (*spec.views != 1) return absl::OkStatus();
+  return InvalidField("spec.views", "1 is the plain photo alone, without augmentation: use 2 or more, or leave it out");
+}
+
+absl::Status ResolveViews(const TrainSpec& requested, TrainSpec& spec) {
+  if (!requested.views) return absl::OkStatus();
+  ASSIGN_OR_RETURN(spec.views, InRange("spec.views", *requested.views, kMostViews));
+  if (*spec.views == 1) return absl::OkStatus();
+  if (spec.augment.empty() || spec.augment == kNoAugment) {
+    return InvalidField("spec.views", "are augmented copies of the photos: set spec.augment too, or leave them out");
+  }
+  if (spec.phases.empty() || spec.phases.front().trainable == "head") return absl::OkStatus();
+  return InvalidField("spec.views", "are of a head on cached features, but no phase trains the head alone");
+}
+
 absl::Status ResolveHead(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
   RETURN_IF_ERROR(CheckHasNoPhases(requested));
+  RETURN_IF_ERROR(ResolveHeadAugment(requested, spec));
   const auto* const preset = std::find_if(std::begin(kHeadPresets), std::end(kHeadPresets),
                                           [&](const Preset& one) { return spec.preset == one.name; });
   const std::string wanted = requested.solver.empty() ? preset->solver : requested.solver;
@@ -211,6 +236,7 @@ absl::StatusOr<TrainSpec> ResolveSpec(const TrainSpec& requested, const SpecCont
   ASSIGN_OR_RETURN(spec.max_seconds, ResolveMaxSeconds(requested.max_seconds));
   RETURN_IF_ERROR(HasPhases(requested) ? ResolvePhases(requested, context, spec)
                                        : ResolveHead(requested, context.article_epochs, spec));
+  RETURN_IF_ERROR(ResolveViews(requested, spec));
   RETURN_IF_ERROR(ResolveFractions(requested, spec));
   RETURN_IF_ERROR(ResolveFolds(requested, spec));
   spec.seed = requested.seed.value_or(0);

@@ -182,6 +182,13 @@ absl::Status AddSuspects(const TrainInputs& inputs, const Candidate& candidate, 
 
 }  // namespace
 
+Examples ExamplesAt(const Examples& examples, const std::vector<int>& indices) {
+  Examples chosen;
+  chosen.reserve(indices.size());
+  for (const int index : indices) chosen.push_back(examples[index]);
+  return chosen;
+}
+
 train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const Examples& examples,
                                const std::vector<int>& indices) {
   train::LabelledFeatures selected{.dimension = matrix.dimension};

@@ -14,6 +14,8 @@
 
 namespace graft::workflow {
 
+Examples ExamplesAt(const Examples& examples, const std::vector<int>& indices);
+
 // The rows of `matrix` at `indices`, with the labels of the examples there.
 train::LabelledFeatures Select(const features::FeatureMatrix& matrix, const Examples& examples,
                                const std::vector<int>& indices);

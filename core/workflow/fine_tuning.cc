@@ -13,6 +13,7 @@
 #include "core/network/blocks.h"
 #include "core/network/expected_tensors.h"
 #include "core/weights/safetensors.h"
+#include "core/workflow/evaluation.h"
 #include "core/workflow/photo_source.h"
 
 namespace graft::workflow {
@@ -62,15 +63,13 @@ train::PhaseOptions OptionsOf(const jobs::Phase& phase) {
 
 absl::StatusOr<std::unique_ptr<PhotoSource>> OpenPhotos(const PhotoTrainingInputs& run, const std::vector<int>& indices,
                                                         const image::AugmentSpec& augment, int64_t cache_bytes) {
-  Examples photos;
-  for (const int index : indices) photos.push_back(run.inputs.examples[index]);
   const dataset::LoaderOptions options{.target = network::TargetOf(run.inputs.preprocess),
                                        .augment = augment,
                                        .seed = *run.spec.seed,
                                        .threads = run.threads,
                                        .cache_bytes = cache_bytes};
   ASSIGN_OR_RETURN(std::unique_ptr<dataset::Loader> loader,
-                   dataset::Loader::Create(std::move(photos), options, run.blobs));
+                   dataset::Loader::Create(ExamplesAt(run.inputs.examples, indices), options, run.blobs));
   return std::make_unique<PhotoSource>(std::move(loader), !augment.off());
 }
 

@@ -21,6 +21,7 @@
 #include "core/workflow/head_solving.h"
 #include "core/workflow/precision.h"
 #include "core/workflow/start_version.h"
+#include "core/workflow/training_views.h"
 
 namespace graft::workflow {
 namespace {
@@ -172,31 +173,42 @@ absl::Status TrainRun::OpenDataset(TrainInputs& inputs) {
 }
 
 absl::StatusOr<Splits> TrainRun::PrepareSplits(const TrainInputs& inputs, Precision precision) {
+  const int views = spec_.views.value_or(1);
+  ViewsProgress progress(static_cast<int>(inputs.examples.size()),
+                         static_cast<int>(inputs.split.train.size()) * (views - 1));
   // Progress is worth less than the features: should its event fail, the next step's will fail as well.
-  const auto report = [&](const features::FeatureProgress& progress) {
-    log_.Append(jobs::FeatureProgress{.images_done = progress.images_done,
-                                      .images_total = progress.images_total,
-                                      .images_per_second = progress.images_per_second,
-                                      .seconds_left = progress.seconds_left})
-        .IgnoreError();
+  const auto report = [&](const features::FeatureProgress& of_view) {
+    log_.Append(progress.Event(of_view)).IgnoreError();
   };
-  absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, inputs.examples, report);
-  if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
-  if (!log_.features_ready()) {
-    RETURN_IF_ERROR(log_.Append(jobs::FeaturesReady{.images_computed = matrix->images_computed,
-                                                    .images_from_cache = matrix->images_from_cache,
-                                                    .seconds = absl::ToDoubleSeconds(absl::Now() - phase_start_),
-                                                    .loader_images_per_second = matrix->cost.decoded_per_second(),
-                                                    .engine_images_per_second = matrix->cost.forwarded_per_second()}));
+  absl::StatusOr<features::FeatureMatrix> plain = GetFeatures(inputs, precision, inputs.examples, {}, report);
+  if (!plain.ok()) return BlameComputing(spec_.device, plain.status());
+  progress.Count(*plain);
+  Splits splits{.train = Select(*plain, inputs.examples, inputs.split.train),
+                .validation = Select(*plain, inputs.examples, inputs.split.validation),
+                .test = Select(*plain, inputs.examples, inputs.split.test)};
+  if (views > 1) {
+    const absl::StatusOr<image::AugmentSpec> augment = image::NamedAugment(spec_.augment);
+    if (!augment.ok()) return BlameOn(FailureType::kConfig, augment.status());
+    const Examples photos = ExamplesAt(inputs.examples, inputs.split.train);
+    ReserveViews(views, splits.train);
+    for (int view = 1; view < views; ++view) {
+      const absl::StatusOr<features::FeatureMatrix> matrix =
+          GetFeatures(inputs, precision, photos, {.number = view, .augment = *augment, .seed = *spec_.seed}, report);
+      if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
+      progress.Count(*matrix);
+      AppendView(*matrix, splits.train);
+    }
   }
-  return Splits{.train = Select(*matrix, inputs.examples, inputs.split.train),
-                .validation = Select(*matrix, inputs.examples, inputs.split.validation),
-                .test = Select(*matrix, inputs.examples, inputs.split.test)};
+  if (!log_.features_ready()) {
+    RETURN_IF_ERROR(log_.Append(progress.Ready(absl::Now() - phase_start_)));
+  }
+  return splits;
 }
 
 // Of the examples, in their order: the frozen backbone sees each photo once, whatever the number of epochs.
 absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const TrainInputs& inputs, Precision precision,
-                                                              const Examples& examples, const OnFeatures& report) {
+                                                              const Examples& examples, const features::PhotoView& view,
+                                                              const OnFeatures& report) {
   std::vector<std::string> digests;
   for (const dataset::Example& example : examples) digests.push_back(example.sha256);
   const auto load_engine = [&]() -> absl::StatusOr<engine::Engine*> {
@@ -211,6 +223,7 @@ absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const TrainInputs&
   features::FeatureCache& cache = own_features_ ? *own_features_ : *resources_.features;
   absl::StatusOr<features::FeatureMatrix> matrix =
       cache.GetOrCompute({.digests = digests,
+                          .view = view,
                           .preprocess = inputs.preprocess,
                           .weights_sha256 = inputs.weights.sha256,
                           .engine_id = resources_.engines->IdOf(spec_.device, precision),
@@ -361,9 +374,8 @@ absl::Status TrainRun::TakeBackbone(const std::string& safetensors, TrainInputs&
 
 absl::StatusOr<train::LabelledFeatures> TrainRun::FeaturesAt(const TrainInputs& inputs, Precision precision,
                                                              const std::vector<int>& indices) {
-  Examples photos;
-  for (const int index : indices) photos.push_back(inputs.examples[index]);
-  const absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, photos, [](const auto&) {});
+  const Examples photos = ExamplesAt(inputs.examples, indices);
+  const absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, photos, {}, [](const auto&) {});
   if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
   return SelectAll(*matrix, photos);
 }
@@ -419,7 +431,7 @@ absl::StatusOr<Precision> TrainRun::ChoosePrecision(const TrainInputs& inputs, c
 absl::StatusOr<jobs::PrecisionReport> TrainRun::Measure(const TrainInputs& inputs, const Candidate& candidate) {
   return MeasurePrecision(inputs, candidate, spec_.device, *resources_.engines,
                           [&](Precision precision, const Examples& photos) {
-                            return GetFeatures(inputs, precision, photos, [](const auto&) {});
+                            return GetFeatures(inputs, precision, photos, {}, [](const auto&) {});
                           });
 }
 

@@ -43,7 +43,8 @@ class TrainRun {
   absl::Status FindNetwork(TrainInputs& inputs);
   absl::StatusOr<engine::Precision> FirstPrecision() const;
   absl::StatusOr<features::FeatureMatrix> GetFeatures(const TrainInputs& inputs, engine::Precision precision,
-                                                      const Examples& examples, const OnFeatures& report);
+                                                      const Examples& examples, const features::PhotoView& view,
+                                                      const OnFeatures& report);
   absl::StatusOr<Splits> PrepareSplits(const TrainInputs& inputs, engine::Precision precision);
   // What the first phase starts from, where it is on photos.
   absl::StatusOr<Candidate> Untrained(const TrainInputs& inputs);

@@ -232,6 +232,7 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   result.distillation_temperature =
       OptionalOf<double>(spec.has_distillation_temperature(), spec.distillation_temperature());
   result.augment = spec.augment();
+  result.views = OptionalOf<int>(spec.has_views(), spec.views());
   result.class_weights = spec.class_weights();
   result.label_smoothing = OptionalOf<double>(spec.has_label_smoothing(), spec.label_smoothing());
   result.focal_gamma = OptionalOf<double>(spec.has_focal_gamma(), spec.focal_gamma());
@@ -271,6 +272,7 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   if (spec.distillation_weight) result.set_distillation_weight(*spec.distillation_weight);
   if (spec.distillation_temperature) result.set_distillation_temperature(*spec.distillation_temperature);
   result.set_augment(spec.augment);
+  if (spec.views) result.set_views(*spec.views);
   result.set_class_weights(spec.class_weights);
   if (spec.label_smoothing) result.set_label_smoothing(*spec.label_smoothing);
   if (spec.focal_gamma) result.set_focal_gamma(*spec.focal_gamma);

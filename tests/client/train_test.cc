@@ -191,14 +191,15 @@ TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
 }
 
 TEST_F(TrainTest, FlagsOfTheBackbonesPhaseBecomeTheSpec) {
-  ASSERT_EQ(Train({"--preset", "balanced", "--trainable", "blocks:4", "--augment", "strong", "--label-smoothing", "0",
-                   "--class-weights", "balanced", "--init-from", "animals:3", "--detach"})
+  ASSERT_EQ(Train({"--preset", "balanced", "--trainable", "blocks:4", "--augment", "strong", "--views", "6",
+                   "--label-smoothing", "0", "--class-weights", "balanced", "--init-from", "animals:3", "--detach"})
                 .exit_code,
             0);
   const v1::TrainSpec spec = server_.training().submits().at(0).spec();
   EXPECT_EQ(spec.preset(), "balanced");
   EXPECT_EQ(spec.trainable(), "blocks:4");
   EXPECT_EQ(spec.augment(), "strong");
+  EXPECT_EQ(spec.views(), 6);
   EXPECT_TRUE(spec.has_label_smoothing());
   EXPECT_EQ(spec.class_weights(), "balanced");
   EXPECT_EQ(spec.init_from(), "animals:3");

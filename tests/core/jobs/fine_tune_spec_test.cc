@@ -230,6 +230,43 @@ TEST(FineTuneSpecTest, DistillationNeedsATeacher) {
   EXPECT_THAT(ResolveSpec(spec, context), StatusIs(kInvalid, HasSubstr("spec.distillation_temperature")));
 }
 
+TEST(FineTuneSpecTest, AHeadAloneIsAugmentedByViews) {
+  for (const char* preset : {"article", "fast"}) {
+    TrainSpec requested = WithPreset(preset);
+    ASSERT_OK_AND_ASSIGN(const TrainSpec plain, ResolveSpec(requested, Context()));
+    EXPECT_EQ(plain.views, std::nullopt);
+    requested.augment = "light";
+    ASSERT_OK_AND_ASSIGN(const TrainSpec usual, ResolveSpec(requested, Context()));
+    EXPECT_EQ(usual.augment, "light");
+    EXPECT_EQ(usual.views, 4);
+    requested.views = 32;
+    ASSERT_OK_AND_ASSIGN(const TrainSpec most, ResolveSpec(requested, Context()));
+    EXPECT_EQ(most.views, 32);
+    for (const int bad : {-1, 0, 1, 33}) {
+      requested.views = bad;
+      EXPECT_EQ(RefusedField(requested), "spec.views") << bad;
+    }
+    requested.augment = "none";
+    requested.views = 4;
+    EXPECT_EQ(RefusedField(requested), "spec.views");
+    requested.augment = "wild";
+    EXPECT_EQ(RefusedField(requested), "spec.augment");
+  }
+}
+
+TEST(FineTuneSpecTest, APhaseOfTheHeadMayHaveViews) {
+  TrainSpec requested = WithPreset("balanced");
+  ASSERT_OK_AND_ASSIGN(const TrainSpec plain, ResolveSpec(requested, Context()));
+  EXPECT_EQ(plain.views, std::nullopt);
+  requested.views = 8;
+  ASSERT_OK_AND_ASSIGN(const TrainSpec spec, ResolveSpec(requested, Context()));
+  EXPECT_EQ(spec.views, 8);
+  requested.preset = "";
+  requested.augment = "light";
+  requested.phases = {{.trainable = "all"}};
+  EXPECT_EQ(RefusedField(requested), "spec.views");
+}
+
 TEST(FineTuneSpecTest, ArticleHasNoUseForWhatTrainsTheBackbone) {
   const auto refused = [](auto change) {
     TrainSpec spec = WithPreset("article");
@@ -237,7 +274,6 @@ TEST(FineTuneSpecTest, ArticleHasNoUseForWhatTrainsTheBackbone) {
     return RefusedField(spec);
   };
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.trainable = "all"; }), "spec.trainable");
-  EXPECT_EQ(refused([](TrainSpec& spec) { spec.augment = "light"; }), "spec.augment");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.class_weights = "balanced"; }), "spec.class_weights");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.label_smoothing = 0.1; }), "spec.label_smoothing");
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.focal_gamma = 2; }), "spec.focal_gamma");

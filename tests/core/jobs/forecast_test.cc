@@ -110,6 +110,15 @@ TEST_F(ForecastTest, KnownPhotosCostWhatReadingTheirFeaturesCosts) {
   EXPECT_THAT(OutlookOf(Add(State::kQueued)).end, Optional(In(2 + 20 + 2)));  // 100 photos at 0.02 s
 }
 
+TEST_F(ForecastTest, ViewsOfTheTrainPhotosAreComputedToo) {
+  HasSucceeded();
+  TrainSpec spec = Spec();
+  spec.train_fraction = 0.5;
+  spec.augment = "light";
+  spec.views = 5;
+  EXPECT_THAT(OutlookOf(Add(State::kQueued, spec)).end, Optional(In(60 + 20 + 2)));  // 300 rows at 0.2 s
+}
+
 TEST_F(ForecastTest, RunningJobsOwnWordGoesBeforeWhatOthersTook) {
   HasSucceeded();
   Job& job = Add(State::kPreparing);

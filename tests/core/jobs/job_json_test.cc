@@ -58,6 +58,7 @@ TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
       .fold = 1,
       .phases = {{.trainable = "head", .epochs = 2}, {.trainable = "all", .schedule = "cosine", .layer_decay = 0.9}},
       .augment = "light",
+      .views = 4,
       .ema_decay = 0.99};
   EXPECT_THAT(TrainSpecFromJson(ToJson(spec)), IsOkAndHolds(spec));
   EXPECT_THAT(TrainSpecFromJson(ToJson(TrainSpec{})), IsOkAndHolds(TrainSpec{}));

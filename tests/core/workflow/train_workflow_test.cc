@@ -7,6 +7,8 @@
 #include <variant>
 
 #include "core/base/errors.h"
+#include "core/image/augment.h"
+#include "core/jobs/fine_tune_spec.h"
 #include "core/registry/evaluation_record.h"
 #include "core/registry/manifest.h"
 #include "core/train/checkpoint.h"
@@ -169,6 +171,27 @@ TEST_F(TrainWorkflowTest, MislabelledPhotosAreSuspects) {
   for (size_t i = 1; i < record.highest_loss.size(); ++i) {
     EXPECT_GE(record.highest_loss[i - 1].loss, record.highest_loss[i].loss);
   }
+}
+
+TEST_F(TrainWorkflowTest, ViewsOfTheTrainingPhotosAreComputedOnceForASeed) {
+  jobs::TrainSpec spec = spec_;
+  spec.augment = "medium";
+  spec.views = 3;
+  const jobs::Job plain = RunToEnd(spec_);
+  const jobs::Job first = RunToEnd(spec);
+  ASSERT_EQ(first.state, State::kSucceeded) << (first.failure ? first.failure->message : "");
+  const int trained = first.result->images_computed / 2;  // in each of two views
+  EXPECT_EQ(first.result->images_computed, 2 * trained);
+  EXPECT_EQ(trained, 18);  // of 30: no view of validation and test photos
+  EXPECT_EQ(first.result->images_from_cache, 3 * kPerClass);
+  EXPECT_NE(first.result->weights_sha256, plain.result->weights_sha256);
+  const jobs::Job second = RunToEnd(spec);
+  EXPECT_EQ(second.result->images_computed, 0);
+  EXPECT_EQ(second.result->weights_sha256, first.result->weights_sha256);
+}
+
+TEST_F(TrainWorkflowTest, EveryAugmentationThatASpecMayNameExists) {
+  EXPECT_EQ(jobs::AugmentNames(), image::AugmentNames());
 }
 
 TEST_F(TrainWorkflowTest, VersionDecodesAsItsSpecSays) {
