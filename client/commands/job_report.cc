@@ -158,14 +158,40 @@ std::string RenderProgressOf(const v1::Job& job) {
   return "";
 }
 
-// "best epoch 7 of 10 run", "l2 0.1, the best of 9 tried"
+// "best epoch 7 of 10 run", "l2 0.1, the best of 9 tried", "lr 0.01, weight decay 0, the best of 64 tried"
 std::string RenderChoice(const v1::JobResult& result) {
   for (const v1::Trial& trial : result.trials()) {
     if (!trial.best()) continue;
-    const std::string l2 = absl::StrFormat("l2 %.3g", trial.l2());
-    return result.trials_size() == 1 ? l2 : absl::StrCat(l2, ", the best of ", result.trials_size(), " tried");
+    const std::string setting = RenderSetting(trial);
+    return result.trials_size() == 1 ? setting
+                                     : absl::StrCat(setting, ", the best of ", result.trials_size(), " tried");
   }
   return absl::StrCat("best epoch ", result.best_epoch(), " of ", result.epochs_run(), " run");
+}
+
+// What a job tried, by what it came to; empty where nothing was chosen.
+std::string RenderTrials(const v1::JobResult& result) {
+  constexpr size_t kMostTrials = 10;
+  std::vector<const v1::Trial*> trials;
+  for (const v1::Trial& trial : result.trials()) trials.push_back(&trial);
+  if (trials.size() < 2) return "";
+  std::stable_sort(trials.begin(), trials.end(),
+                   [](const auto* a, const auto* b) { return a->validation_loss() < b->validation_loss(); });
+  const size_t left_out = trials.size() - std::min(trials.size(), kMostTrials);
+  trials.resize(trials.size() - left_out);
+  Table table({{"TRIAL", Align::kRight},
+               {"SETTING"},
+               {"RAN", Align::kRight},
+               {"LOSS", Align::kRight},
+               {"VAL LOSS", Align::kRight},
+               {"VAL ACC", Align::kRight}});
+  for (const v1::Trial* trial : trials) {
+    table.AddRow({absl::StrCat(trial->number()), RenderSetting(*trial), RenderEffort(*trial),
+                  FormatMetric(trial->train_loss()), FormatMetric(trial->validation_loss()),
+                  FormatMetric(trial->validation_accuracy())});
+  }
+  return absl::StrCat("\n", table.Render("  "),
+                      left_out > 0 ? absl::StrCat("  and ", left_out, " with a higher validation loss\n") : "");
 }
 
 // Which step of computing features is the narrow one.
@@ -176,6 +202,15 @@ std::string RenderRates(const v1::JobResult& result) {
 }
 
 }  // namespace
+
+std::string RenderSetting(const v1::Trial& trial) {
+  if (trial.has_l2()) return absl::StrFormat("l2 %.3g", trial.l2());
+  return absl::StrFormat("lr %.3g, weight decay %.3g", trial.learning_rate(), trial.weight_decay());
+}
+
+std::string RenderEffort(const v1::Trial& trial) {
+  return trial.has_l2() ? absl::StrCat(trial.iterations(), " iterations") : absl::StrCat(trial.epochs(), " epochs");
+}
 
 std::string RenderError(const v1::JobError& error) {
   const std::string type =
@@ -207,9 +242,9 @@ std::string RenderResult(const v1::JobResult& result, const terminal::Console& c
           ", test loss ", WithInterval(result.test_loss(), result.has_intervals(), intervals.test_loss()))),
       "\n  ", RenderChoice(result), " (validation accuracy ", FormatMetric(result.validation_accuracy()), ", loss ",
       FormatMetric(result.validation_loss()), ")", RenderStopReason(result.stop_reason()), "\n", RenderQuality(result),
-      "\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()), RenderPhases(result),
-      "  features: ", result.images_computed(), " computed, ", result.images_from_cache(), " from cache",
-      RenderRates(result), "\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
+      "\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()), RenderTrials(result),
+      RenderPhases(result), "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
+      " from cache", RenderRates(result), "\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
       terminal::FormatCount(result.trainable_parameters()), " trained)\n",
       result.has_precision() ? absl::StrCat("  ", RenderPrecision(result.precision()), "\n") : "", "\npublished ",
       console.Bold(version), "; classify with it:\n  graft classify ", version, " photo.jpg\n");
@@ -275,6 +310,10 @@ std::string RenderSpec(const v1::TrainSpec& spec) {
   if (spec.has_patience()) AppendField(text, "patience", absl::StrCat(spec.patience()));
   if (spec.has_batch_size()) AppendField(text, "batch size", absl::StrCat(spec.batch_size()));
   if (spec.has_learning_rate()) AppendField(text, "learning rate", absl::StrCat(spec.learning_rate()));
+  if (spec.weight_decay() != 0) AppendField(text, "weight decay", absl::StrCat(spec.weight_decay()));
+  for (const v1::SweptField& swept : spec.sweep()) {
+    AppendField(text, "sweep", absl::StrCat(swept.field(), " ", absl::StrJoin(swept.values(), ", ")));
+  }
   if (spec.has_l2()) AppendField(text, "l2", absl::StrCat(spec.l2()));
   if (spec.has_seed()) AppendField(text, "seed", absl::StrCat(spec.seed()));
   if (spec.has_train_fraction()) AppendField(text, "train fraction", absl::StrCat(spec.train_fraction()));

@@ -40,7 +40,7 @@ void JobView::Show(const v1::JobEvent& event) {
                                 event.memory_reduced().divisor(), " at a time"));
       break;
     case v1::JobEvent::kTrialDone:
-      ShowTrial(event.trial_done().trial());
+      ShowTrial(event.trial_done().trial(), event.trial_done().trials());
       break;
     case v1::JobEvent::EVENT_NOT_SET:
       break;  // a newer server's event
@@ -86,11 +86,12 @@ void JobView::ShowEpoch(const v1::JobEvent::EpochDone& epoch) {
       epoch.best() ? "  best" : ""));
 }
 
-void JobView::ShowTrial(const v1::Trial& trial) {
-  console_.Say(absl::StrFormat("l2 %-8.3g  loss %s  acc %s  val_loss %s  val_acc %s  %d iterations  %.2fs%s",
-                               trial.l2(), FormatMetric(trial.train_loss()), FormatMetric(trial.train_accuracy()),
-                               FormatMetric(trial.validation_loss()), FormatMetric(trial.validation_accuracy()),
-                               trial.iterations(), trial.seconds(), trial.best() ? "  best" : ""));
+void JobView::ShowTrial(const v1::Trial& trial, int trials) {
+  console_.Say(absl::StrFormat("trial %d of %d  %s  loss %s  acc %s  val_loss %s  val_acc %s  %s  %.2fs%s",
+                               trial.number(), trials, RenderSetting(trial), FormatMetric(trial.train_loss()),
+                               FormatMetric(trial.train_accuracy()), FormatMetric(trial.validation_loss()),
+                               FormatMetric(trial.validation_accuracy()), RenderEffort(trial), trial.seconds(),
+                               trial.best() ? "  best" : ""));
 }
 
 }  // namespace graft::commands

@@ -17,7 +17,7 @@ class JobView {
   void ShowState(const v1::JobEvent::StateChanged& change);
   void ShowFeatures(const v1::JobEvent::FeatureProgress& progress);
   void ShowEpoch(const v1::JobEvent::EpochDone& epoch);
-  void ShowTrial(const v1::Trial& trial);
+  void ShowTrial(const v1::Trial& trial, int trials);
 
   terminal::Console& console_;
   int next_plain_percent_ = 10;  // the next feature line where there is no live one

@@ -9,6 +9,7 @@
 #include "client/commands/job_report.h"
 #include "client/commands/job_view.h"
 #include "client/commands/names.h"
+#include "client/commands/sweep.h"
 #include "core/base/errors.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
@@ -23,6 +24,7 @@ Examples:
   graft train --dataset animals --backbone mobilenet_v2
   graft train --dataset animals --backbone mobilenet_v2 --preset fast
   graft train --dataset animals --backbone efficientnet_v2_b0 --preset balanced
+  graft train --dataset animals --backbone mobilenet_v2 --sweep lr=1e-4:1e-1:16,weight_decay=0/1e-4/1e-3/1e-2
   graft train --dataset animals:3 --init-from animals@production --model animals
   graft train --spec phases.json --dataset animals --seed 1
   graft train --dataset animals:2 --backbone efficientnet_v2_b0 --model animals --epochs 25 --alias production
@@ -36,7 +38,8 @@ struct TrainOptions {
   std::string trainable, augment, class_weights, init_from, teacher;
   std::string request_id;
   std::optional<int32_t> epochs, patience, batch_size;
-  std::optional<double> learning_rate, l2, label_smoothing, train_fraction, validation_fraction;
+  std::optional<double> learning_rate, weight_decay, l2, label_smoothing, train_fraction, validation_fraction;
+  std::vector<std::string> sweep;
   std::optional<uint32_t> seed;
   std::optional<int32_t> folds, fold, views;
   bool validate_only = false;
@@ -85,6 +88,7 @@ void SetFlags(const TrainOptions& options, v1::TrainSpec& spec) {
   SetIfGiven(options.patience, [&](int32_t value) { spec.set_patience(value); });
   SetIfGiven(options.batch_size, [&](int32_t value) { spec.set_batch_size(value); });
   SetIfGiven(options.learning_rate, [&](double value) { spec.set_learning_rate(value); });
+  SetIfGiven(options.weight_decay, [&](double value) { spec.set_weight_decay(value); });
   SetIfGiven(options.priority, [&](const auto& value) { spec.set_priority(value); });
   SetIfGiven(options.solver, [&](const auto& value) { spec.set_solver(value); });
   SetIfGiven(options.l2, [&](double value) { spec.set_l2(value); });
@@ -108,6 +112,10 @@ absl::StatusOr<v1::SubmitJobRequest> ToRequest(const TrainOptions& options) {
   request.set_validate_only(options.validate_only);
   RETURN_IF_ERROR(ReadSpec(options.spec_file, *request.mutable_spec()));
   SetFlags(options, *request.mutable_spec());
+  if (!options.sweep.empty()) request.mutable_spec()->clear_sweep();
+  for (const std::string& field : options.sweep) {
+    ASSIGN_OR_RETURN(*request.mutable_spec()->add_sweep(), ParseSweep(field));
+  }
   if (!options.max_duration.empty()) {
     ASSIGN_OR_RETURN(*request.mutable_spec()->mutable_max_duration(), ParseLimit(options.max_duration));
   }
@@ -151,6 +159,15 @@ void DefineFlags(CLI::App& train, TrainOptions& options) {
   train.add_option("--batch-size", options.batch_size, "Photos per step [32]");
   train.add_option("--learning-rate", options.learning_rate,
                    "Of the optimizer [article: 0.001]; with balanced and best that of the backbone's phase");
+  train.add_option("--weight-decay", options.weight_decay,
+                   "Of article's head, with balanced and best of the backbone's phase: what each step takes off the "
+                   "weights, times the learning rate [article: 0]");
+  train
+      .add_option("--sweep", options.sweep,
+                  "With article: train all combinations of these learning rates (lr) and weight decays together and "
+                  "publish the best; A/B/C, or LOW:HIGH:COUNT spaced evenly on a logarithmic scale")
+      ->delimiter(',')
+      ->type_name("lr=...,weight_decay=...");
   train
       .add_option("--trainable", options.trainable,
                   "With balanced and best: blocks:N (the backbone's last N blocks) or all")

@@ -153,6 +153,7 @@ absl::Status Override(const TrainSpec& requested, Phase& phase) {
   if (requested.patience) phase.patience = requested.patience;
   if (requested.batch_size) phase.batch_size = requested.batch_size;
   if (requested.learning_rate) phase.learning_rate = requested.learning_rate;
+  if (requested.weight_decay) phase.weight_decay = requested.weight_decay;
   return absl::OkStatus();
 }
 
@@ -165,6 +166,7 @@ absl::Status CheckNotOverridden(const TrainSpec& requested) {
   if (requested.patience) return refuse("spec.patience");
   if (requested.batch_size) return refuse("spec.batch_size");
   if (requested.learning_rate) return refuse("spec.learning_rate");
+  if (requested.weight_decay) return refuse("spec.weight_decay");
   if (!requested.trainable.empty()) return refuse("spec.trainable");
   return absl::OkStatus();
 }
@@ -177,6 +179,7 @@ absl::Status NamedAsRequested(const TrainSpec& requested, const absl::Status& st
   const absl::string_view name = absl::StripPrefix(field->field, prefix);
   const bool is_single = (name == "patience" && requested.patience) || (name == "batch_size" && requested.batch_size) ||
                          (name == "learning_rate" && requested.learning_rate) ||
+                         (name == "weight_decay" && requested.weight_decay) ||
                          (name == "trainable" && !requested.trainable.empty());
   return is_single ? InvalidField(absl::StrCat("spec.", name), field->reason) : status;
 }
@@ -266,6 +269,9 @@ absl::Status ResolvePhases(const TrainSpec& requested, const SpecContext& contex
   }
   if (!requested.solver.empty()) return InvalidField("spec.solver", "does not go with phases, which have their own");
   if (requested.l2) return InvalidField("spec.l2", "does not go with phases: it belongs to solver lbfgs");
+  if (!requested.sweep.empty()) {
+    return InvalidField("spec.sweep", "is of a head on a frozen backbone: use preset article");
+  }
   TrainSpec preset;
   if (!requested.phases.empty()) {
     RETURN_IF_ERROR(CheckNotOverridden(requested));

@@ -44,9 +44,14 @@ double PhaseOf(const Result& result, const std::string& name) {
   return found == result.phase_seconds.end() ? 0 : found->second;
 }
 
+// Not those of a solver, nor of phases; nor a sweep, whose epochs have more and less candidates.
+bool CountsEpochs(const TrainSpec& spec) {
+  return spec.epochs.has_value() && spec.sweep.empty();
+}
+
 bool IsAlike(const TrainSpec& a, const TrainSpec& b) {
   return a.backbone == b.backbone && a.preset == b.preset && a.device == b.device &&
-         a.epochs.has_value() == b.epochs.has_value();
+         CountsEpochs(a) == CountsEpochs(b) && a.sweep.empty() == b.sweep.empty();
 }
 
 // How many rows of features there are to a photo: train photos have their views.
@@ -63,7 +68,8 @@ Rates RatesFor(const TrainSpec& spec, const std::vector<Job>& succeeded) {
     // Those that did both say little about either.
     if (result.images_from_cache == 0) rates.computing.Add(PhaseOf(result, "prepare"), rows);
     if (result.images_computed == 0) rates.reading.Add(PhaseOf(result, "prepare"), rows);
-    rates.training.Add(PhaseOf(result, "train"), rows / RowsPerPhoto(job.spec) * (spec.epochs ? result.epochs_run : 1));
+    rates.training.Add(PhaseOf(result, "train"),
+                       rows / RowsPerPhoto(job.spec) * (CountsEpochs(spec) ? result.epochs_run : 1));
     rates.finishing.Add(PhaseOf(result, "evaluate") + PhaseOf(result, "publish"), 1);
   }
   return rates;
@@ -113,7 +119,7 @@ class Estimate {
     return Times(Times(per_row, images_), RowsPerPhoto(job_.spec));
   }
   Seconds EpochsLeft() const {
-    const int left = job_.spec.epochs ? *job_.spec.epochs - job_.progress.epoch : 1;
+    const int left = CountsEpochs(job_.spec) ? *job_.spec.epochs - job_.progress.epoch : 1;
     return Times(Times(rates_.training.PerUnit(), images_), left);
   }
   // What the job itself measures goes before what others did.

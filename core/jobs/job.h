@@ -63,9 +63,17 @@ struct Phase {
   bool operator==(const Phase&) const = default;
 };
 
+// Proto SweptField.
+struct SweptField {
+  std::string field;
+  std::vector<double> values;
+  bool operator==(const SweptField&) const = default;
+};
+
 // Requested spec: fields the user left out are empty. Resolved spec: dataset is "datasets/D/versions/N" and all are
-// set, except those of another solver, `l2` where the job is to choose it, and a limit of time where none was asked
-// for. `decode`, `precision`, `priority` and `solver` are empty in jobs older than they are: scaled, f32, normal, adam.
+// set, except those of another solver, what the job is to choose (`l2`, and what is swept), and a limit of time where
+// none was asked for. `decode`, `precision`, `priority`, `solver` and `weight_decay` are empty in jobs older than they
+// are: scaled, f32, normal, adam, 0.
 // With phases, what a phase has is in them alone, and no solver; without, all that follows `phases` is unset as well,
 // but what is of the photos: `init_from`, and `augment` with `views` where it is not none.
 struct TrainSpec {
@@ -76,7 +84,8 @@ struct TrainSpec {
   std::string priority;               // "low", "normal", "high"
   std::optional<double> max_seconds;  // of work, all attempts together; none: no limit
   std::optional<int> epochs, patience, batch_size;
-  std::optional<double> learning_rate, l2, train_fraction, validation_fraction;
+  std::optional<double> learning_rate, weight_decay, l2, train_fraction, validation_fraction;
+  std::vector<SweptField> sweep;
   std::optional<uint32_t> seed;
   std::optional<int> folds, fold;  // both or none: k-fold cross-validation
   std::vector<Phase> phases;
@@ -133,8 +142,8 @@ struct PrecisionReport {
 // Proto Trial.
 struct Trial {
   int number = 0;
-  double l2 = 0;
-  int iterations = 0;
+  std::optional<double> l2, learning_rate, weight_decay;
+  int iterations = 0, epochs = 0;
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, seconds = 0;
   bool best = false;
 };

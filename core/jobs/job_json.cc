@@ -32,6 +32,12 @@ void FieldsOf(T& phase, Field field) requires std::is_same_v<std::remove_const_t
   field("warmup_epochs", phase.warmup_epochs);
 }
 
+template <typename T, typename Field>
+void FieldsOf(T& swept, Field field) requires std::is_same_v<std::remove_const_t<T>, SweptField> {
+  field("field", swept.field);
+  field("values", swept.values);
+}
+
 template <typename Spec, typename Field>
 void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const_t<Spec>, TrainSpec> {
   field("dataset", spec.dataset);
@@ -49,7 +55,9 @@ void FieldsOf(Spec& spec, Field field) requires std::is_same_v<std::remove_const
   field("patience", spec.patience);
   field("batch_size", spec.batch_size);
   field("learning_rate", spec.learning_rate);
+  field("weight_decay", spec.weight_decay);
   field("l2", spec.l2);
+  field("sweep", spec.sweep);
   field("train_fraction", spec.train_fraction);
   field("validation_fraction", spec.validation_fraction);
   field("seed", spec.seed);
@@ -129,7 +137,10 @@ template <typename T, typename Field>
 void FieldsOf(T& trial, Field field) requires std::is_same_v<std::remove_const_t<T>, Trial> {
   field("number", trial.number);
   field("l2", trial.l2);
+  field("learning_rate", trial.learning_rate);
+  field("weight_decay", trial.weight_decay);
   field("iterations", trial.iterations);
+  field("epochs", trial.epochs);
   field("train_loss", trial.train_loss);
   field("train_accuracy", trial.train_accuracy);
   field("validation_loss", trial.validation_loss);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -33,6 +34,8 @@ constexpr Preset kHeadPresets[] = {{kArticlePreset, kAdam}, {kFastPreset, kLbfgs
 constexpr double kLeastL2 = 1e-6;
 constexpr double kMostL2 = 1000;
 
+constexpr size_t kMostCombinations = 256;
+
 // The article's recipe; its epochs depend on the backbone (SpecContext).
 constexpr int kArticlePatience = 3;
 constexpr int kArticleBatchSize = 32;
@@ -48,10 +51,19 @@ absl::StatusOr<int> InRange(absl::string_view field, int value, int max) {
   return InvalidField(field, absl::StrCat(value, " is out of range: use 1 to ", max));
 }
 
-// Written so that NaN fails.
+// These three are written so that NaN fails.
 absl::StatusOr<double> Positive(absl::string_view field, double value, double max) {
   if (std::isfinite(value) && value > 0 && value <= max) return value;
   return InvalidField(field, absl::StrCat(value, " is out of range: use more than 0, at most ", max));
+}
+
+absl::StatusOr<double> LearningRate(absl::string_view field, double value) {
+  return Positive(field, value, 10);
+}
+
+absl::StatusOr<double> WeightDecay(absl::string_view field, double value) {
+  if (value >= 0 && value <= 1) return value;
+  return InvalidField(field, absl::StrCat(value, " is out of range: use 0 to 1"));
 }
 
 absl::StatusOr<double> Fraction(absl::string_view field, double value) {
@@ -166,13 +178,58 @@ absl::Status RefuseIfSet(absl::string_view field, bool set, absl::string_view it
                                           ": leave it out, or use solver ", its_solver));
 }
 
+absl::Status CheckSwept(const SweptField& swept, const TrainSpec& requested) {
+  const bool is_rate = swept.field == kLearningRate;
+  if (!is_rate && swept.field != kWeightDecay) {
+    return InvalidField("spec.sweep", absl::StrCat("'", swept.field, "' cannot be swept; use one of: ", kLearningRate,
+                                                   ", ", kWeightDecay));
+  }
+  if (swept.values.empty()) return InvalidField("spec.sweep", absl::StrCat(swept.field, " has no values"));
+  if (is_rate ? requested.learning_rate.has_value() : requested.weight_decay.has_value()) {
+    return InvalidField(absl::StrCat("spec.", swept.field), "is swept: leave it out, or leave it out of the sweep");
+  }
+  for (const double value : swept.values) {
+    RETURN_IF_ERROR((is_rate ? LearningRate("spec.sweep", value) : WeightDecay("spec.sweep", value)).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSweep(const TrainSpec& requested) {
+  std::set<std::string> fields;
+  size_t combinations = 1;
+  for (const SweptField& swept : requested.sweep) {
+    RETURN_IF_ERROR(CheckSwept(swept, requested));
+    if (!fields.insert(swept.field).second) {
+      return InvalidField("spec.sweep", absl::StrCat(swept.field, " is there twice"));
+    }
+    // Each factor is checked before the next, so that the product stays small.
+    if (swept.values.size() > kMostCombinations || (combinations *= swept.values.size()) > kMostCombinations) {
+      return InvalidField("spec.sweep",
+                          absl::StrCat("more than ", kMostCombinations, " combinations: use fewer values"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool Sweeps(const TrainSpec& spec, absl::string_view field) {
+  return std::any_of(spec.sweep.begin(), spec.sweep.end(),
+                     [&](const SweptField& swept) { return swept.field == field; });
+}
+
 absl::Status ResolveAdam(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
   RETURN_IF_ERROR(RefuseIfSet("spec.l2", requested.l2.has_value(), kLbfgs, spec));
   ASSIGN_OR_RETURN(spec.epochs, InRange("spec.epochs", requested.epochs.value_or(article_epochs), 1000));
   ASSIGN_OR_RETURN(spec.patience, InRange("spec.patience", requested.patience.value_or(kArticlePatience), 1000));
   ASSIGN_OR_RETURN(spec.batch_size, InRange("spec.batch_size", requested.batch_size.value_or(kArticleBatchSize), 1024));
-  ASSIGN_OR_RETURN(spec.learning_rate,
-                   Positive("spec.learning_rate", requested.learning_rate.value_or(kArticleLearningRate), 10));
+  RETURN_IF_ERROR(CheckSweep(requested));
+  spec.sweep = requested.sweep;
+  if (!Sweeps(spec, kLearningRate)) {
+    ASSIGN_OR_RETURN(spec.learning_rate,
+                     LearningRate("spec.learning_rate", requested.learning_rate.value_or(kArticleLearningRate)));
+  }
+  if (!Sweeps(spec, kWeightDecay)) {
+    ASSIGN_OR_RETURN(spec.weight_decay, WeightDecay("spec.weight_decay", requested.weight_decay.value_or(0)));
+  }
   return absl::OkStatus();
 }
 
@@ -181,6 +238,8 @@ absl::Status ResolveLbfgs(const TrainSpec& requested, TrainSpec& spec) {
   RETURN_IF_ERROR(RefuseIfSet("spec.patience", requested.patience.has_value(), kAdam, spec));
   RETURN_IF_ERROR(RefuseIfSet("spec.batch_size", requested.batch_size.has_value(), kAdam, spec));
   RETURN_IF_ERROR(RefuseIfSet("spec.learning_rate", requested.learning_rate.has_value(), kAdam, spec));
+  RETURN_IF_ERROR(RefuseIfSet("spec.weight_decay", requested.weight_decay.has_value(), kAdam, spec));
+  RETURN_IF_ERROR(RefuseIfSet("spec.sweep", !requested.sweep.empty(), kAdam, spec));
   spec.l2 = requested.l2;
   if (!spec.l2 || (*spec.l2 >= kLeastL2 && *spec.l2 <= kMostL2)) return absl::OkStatus();
   return InvalidField("spec.l2", absl::StrCat(*spec.l2, " is out of range: use ", kLeastL2, " to ", kMostL2));

@@ -11,6 +11,9 @@ namespace graft::jobs {
 
 // TrainSpec.solver.
 inline constexpr char kLbfgs[] = "lbfgs";
+// What can be swept: SweptField.field.
+inline constexpr char kLearningRate[] = "learning_rate";
+inline constexpr char kWeightDecay[] = "weight_decay";
 
 inline constexpr char kArticlePreset[] = "article";
 inline constexpr char kBalancedPreset[] = "balanced";

@@ -13,5 +13,8 @@ namespace graft::train {
 // Source: keras/src/optimizers/adam.py, update_step; beta 0.9 and 0.999, epsilon 1e-7 are its defaults.
 void AdamStep(torch::Tensor& weights, torch::Tensor& first, torch::Tensor& second, const torch::Tensor& gradient,
               double learning_rate, int64_t step);
+// With learning rates that broadcast to the weights, as one for each column; equal but for rounding.
+void AdamStep(torch::Tensor& weights, torch::Tensor& first, torch::Tensor& second, const torch::Tensor& gradient,
+              const torch::Tensor& learning_rates, int64_t step);
 
 }  // namespace graft::train

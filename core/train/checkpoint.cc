@@ -62,14 +62,15 @@ absl::StatusOr<TrainingState> StateOf(const ReadCheckpoint& checkpoint, int dime
 
 std::string InputsDigest(const LabelledFeatures& train, const LabelledFeatures& validation,
                          const HeadOptions& options) {
-  const Json facts = {{"format", kFormat},
-                      {"classes", options.classes},
-                      {"epochs", options.epochs},
-                      {"patience", options.patience},
-                      {"batch_size", options.batch_size},
-                      {"learning_rate", options.learning_rate},
-                      {"seed", options.seed},
-                      {"device", options.device}};
+  Json facts = {{"format", kFormat},
+                {"classes", options.classes},
+                {"epochs", options.epochs},
+                {"patience", options.patience},
+                {"batch_size", options.batch_size},
+                {"learning_rate", options.learning_rate},
+                {"seed", options.seed},
+                {"device", options.device}};
+  if (options.weight_decay > 0) facts["weight_decay"] = options.weight_decay;
   Sha256 digest;
   digest.Update(facts.dump());
   UpdateWith(digest, train);

@@ -27,6 +27,10 @@ absl::Status NonFiniteValidationLoss(int epoch) {
   return Diverged(absl::StrCat("the validation loss is not finite after epoch ", epoch));
 }
 
+absl::Status NonFiniteLossOfAll(int candidates) {
+  return Diverged(absl::StrCat("none of ", candidates, " candidates has a finite loss"));
+}
+
 bool IsDiverged(const absl::Status& status) {
   return status.GetPayload(kDivergedUrl).has_value();
 }

@@ -11,6 +11,7 @@
 #include "core/base/stopwatch.h"
 #include "core/evaluate/metrics.h"
 #include "core/network/torch_status.h"
+#include "core/train/head_tensors.h"
 #include "core/train/logistic_regression.h"
 #include "core/train/single_thread.h"
 
@@ -84,9 +85,7 @@ class Path {
       : validation_(validation),
         device_(options.device),
         standardised_(train, at::Device(device_)),
-        regression_(standardised_.features(),
-                    torch::tensor(std::vector<int64_t>(train.labels.begin(), train.labels.end())).to(device_),
-                    options.classes) {}
+        regression_(standardised_.features(), LabelTensor(train, device_), options.classes) {}
 
   bool Finished() const { return static_cast<int>(solved_.trials.size()) - solved_.best >= kPatience; }
   bool HasTrial() const { return !solved_.trials.empty(); }

@@ -25,6 +25,14 @@ Head ToHead(const HeadTensors& tensors) {
           .bias = ToVector(tensors.bias)};
 }
 
+torch::Tensor FeatureTensor(const LabelledFeatures& features, const at::Device& device) {
+  return ToTensor(features.values, {static_cast<int64_t>(features.labels.size()), features.dimension}, device);
+}
+
+torch::Tensor LabelTensor(const LabelledFeatures& features, const at::Device& device) {
+  return torch::tensor(std::vector<int64_t>(features.labels.begin(), features.labels.end())).to(device);
+}
+
 weights::TensorView ViewOf(const torch::Tensor& tensor) {
   return {.dtype = weights::DType::kF32,
           .shape = tensor.sizes().vec(),

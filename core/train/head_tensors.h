@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/train/head_trainer.h"
+#include "core/train/labelled_features.h"
 #include "core/train/softmax_regression.h"
 #include "core/weights/safetensors.h"
 
@@ -17,6 +18,10 @@ std::vector<float> ToVector(const torch::Tensor& tensor);
 
 HeadTensors ToTensors(const Head& head, const at::Device& device);
 Head ToHead(const HeadTensors& tensors);
+
+// [rows, dimension], and [rows] int64.
+torch::Tensor FeatureTensor(const LabelledFeatures& features, const at::Device& device);
+torch::Tensor LabelTensor(const LabelledFeatures& features, const at::Device& device);
 
 // Of a contiguous float32 tensor on the CPU, which must outlive the view.
 weights::TensorView ViewOf(const torch::Tensor& tensor);

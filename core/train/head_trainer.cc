@@ -19,7 +19,6 @@
 #include "core/train/head_tensors.h"
 #include "core/train/random_order.h"
 #include "core/train/single_thread.h"
-#include "core/train/softmax_regression.h"
 
 namespace graft::train {
 namespace {
@@ -37,10 +36,6 @@ TrainingState InitialState(int dimension, const HeadOptions& options) {
           .best = zero,
           .adam_first = zero,
           .adam_second = zero};
-}
-
-torch::Tensor FeatureTensor(const LabelledFeatures& features, const at::Device& device) {
-  return ToTensor(features.values, {static_cast<int64_t>(features.labels.size()), features.dimension}, device);
 }
 
 // [images, classes]
@@ -63,7 +58,7 @@ class HeadTraining {
       : options_(options),
         device_(options.device),
         features_(FeatureTensor(train, device_)),
-        labels_(torch::tensor(std::vector<int64_t>(train.labels.begin(), train.labels.end())).to(device_)),
+        labels_(LabelTensor(train, device_)),
         views_(train.views),
         validation_features_(FeatureTensor(validation, device_)),
         validation_labels_(validation.labels),
@@ -100,6 +95,7 @@ class HeadTraining {
       if (stop()) return absl::CancelledError(absl::StrCat("stopped in epoch ", metrics.epoch));
       const torch::Tensor rows = order.slice(0, first, std::min(first + options_.batch_size, images));
       const BatchResult batch = ForwardBackward(head_, features_.index_select(0, rows), labels_.index_select(0, rows));
+      if (options_.weight_decay > 0) head_.kernel.mul_(1 - options_.learning_rate * options_.weight_decay);
       AdamUpdate(head_, moments_, batch.gradient, options_.learning_rate, ++state_.adam_step);
       losses.push_back(batch.loss_sum);
       right_counts.push_back(batch.right_count);
@@ -188,6 +184,13 @@ Head InitialHead(uint32_t seed, int dimension, int classes) {
   return head;
 }
 
+absl::Status CheckStart(const LabelledFeatures& train, const HeadOptions& options) {
+  if (!options.start || (options.start->dimension == train.dimension && options.start->classes == options.classes)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("the head to start from is of other features or classes");
+}
+
 void ConfigureThreads(int threads) {
   at::set_num_threads(std::max(1, threads));
   at::set_num_interop_threads(1);
@@ -199,9 +202,7 @@ absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const Label
                                       const std::function<bool()>& stop) {
   RETURN_IF_ERROR(CheckFeatures("train", train, train.dimension, options.classes));
   RETURN_IF_ERROR(CheckFeatures("validation", validation, train.dimension, options.classes));
-  if (options.start && (options.start->dimension != train.dimension || options.start->classes != options.classes)) {
-    return absl::InvalidArgumentError("the head to start from is of other features or classes");
-  }
+  RETURN_IF_ERROR(CheckStart(train, options));
   const std::string inputs_digest = InputsDigest(train, validation, options);
   std::optional<TrainingState> state = LoadCheckpoint(checkpoint_path, inputs_digest, train.dimension, options.classes);
   if (!state) state = InitialState(train.dimension, options);

@@ -28,10 +28,14 @@ struct HeadOptions {
   int patience = 3;  // epochs without a lower validation loss before stopping
   int batch_size = 32;
   double learning_rate = 1e-3;  // Adam, beta 0.9 / 0.999, epsilon 1e-7 (Keras' default)
+  double weight_decay = 0;      // of the kernel: w -= learning_rate weight_decay w before each update, as Keras' AdamW
   uint32_t seed = 0;
   std::string device = "cpu";
   std::optional<Head> start;  // what training starts from, of the features' dimension and these classes
 };
+
+// InvalidArgument for a start that is not of these features and classes.
+absl::Status CheckStart(const LabelledFeatures& train, const HeadOptions& options);
 
 struct EpochMetrics {
   int epoch = 0;

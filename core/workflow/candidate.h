@@ -42,7 +42,7 @@ struct Candidate {
   engine::Precision precision;
   Splits splits;
   train::TrainedHead trained;
-  std::vector<jobs::Trial> trials;  // of a solver
+  std::vector<jobs::Trial> trials;  // of a solver or a sweep
 };
 
 }  // namespace graft::workflow

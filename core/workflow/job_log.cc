@@ -33,7 +33,7 @@ void JobLog::Note(const jobs::EventBody& body) {
     epoch_seconds_ += epoch->seconds;
   }
   if (const auto* reduced = std::get_if<jobs::MemoryReduced>(&body)) memory_divisor_ = reduced->divisor;
-  if (const auto* done = std::get_if<jobs::TrialDone>(&body)) trials_done_ = done->trial.number;
+  if (std::holds_alternative<jobs::TrialDone>(body)) ++trials_done_;
   if (const auto* chosen = std::get_if<jobs::PrecisionChosen>(&body)) {
     precision_chosen_ = chosen->report;
     if (precision_chosen_->precision == kTriedFirst) return;

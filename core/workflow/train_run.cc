@@ -18,7 +18,7 @@
 #include "core/train/divergence.h"
 #include "core/workflow/failure.h"
 #include "core/workflow/fine_tuning.h"
-#include "core/workflow/head_solving.h"
+#include "core/workflow/head_choice.h"
 #include "core/workflow/precision.h"
 #include "core/workflow/start_version.h"
 #include "core/workflow/training_views.h"
@@ -46,7 +46,21 @@ jobs::Phase HeadPhase(const jobs::TrainSpec& spec) {
           .epochs = spec.epochs,
           .patience = spec.patience,
           .batch_size = spec.batch_size,
-          .learning_rate = spec.learning_rate};
+          .learning_rate = spec.learning_rate,
+          .weight_decay = spec.weight_decay};
+}
+
+// What a solver has no use for, or a sweep sets, keeps its default.
+train::HeadOptions HeadOptionsOf(const jobs::TrainSpec& spec, const TrainInputs& inputs) {
+  const jobs::Phase recipe = HeadPhase(spec);
+  train::HeadOptions options{
+      .classes = inputs.classes(), .seed = *spec.seed, .device = spec.device, .start = inputs.start_head};
+  options.epochs = recipe.epochs.value_or(options.epochs);
+  options.patience = recipe.patience.value_or(options.patience);
+  options.batch_size = recipe.batch_size.value_or(options.batch_size);
+  options.learning_rate = recipe.learning_rate.value_or(options.learning_rate);
+  options.weight_decay = recipe.weight_decay.value_or(options.weight_decay);
+  return options;
 }
 
 // Both trainings as one, whose result is the second's.
@@ -66,8 +80,9 @@ train::TrainedHead Joined(train::TrainedHead first, train::FineTuned second) {
 
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
   const jobs::Phase head = HeadPhase(spec);
+  const bool has_steps = head.epochs && head.patience && head.batch_size;
   const bool solver_resolved =
-      spec.solver == jobs::kLbfgs || (head.epochs && head.patience && head.batch_size && head.learning_rate);
+      spec.solver == jobs::kLbfgs || (has_steps && (head.learning_rate || !spec.sweep.empty()));
   const bool resolved = solver_resolved && spec.train_fraction && spec.validation_fraction && spec.seed;
   return resolved ? absl::OkStatus() : absl::InvalidArgumentError("the job's spec is not resolved: submit it again");
 }
@@ -108,7 +123,7 @@ absl::Status TrainRun::Run() {
   RETURN_IF_ERROR(Enter(State::kEvaluating));
   if (own_features_) RETURN_IF_ERROR(PrepareEvaluation(inputs, candidate));
   ASSIGN_OR_RETURN(Evaluation evaluation, Evaluate(inputs, candidate));
-  evaluation.result.stop_reason = StopReason(candidate.trained);
+  evaluation.result.stop_reason = StopReason(candidate);
   EndPhase("evaluate");
 
   RETURN_IF_ERROR(Enter(State::kPublishing));
@@ -248,31 +263,24 @@ absl::StatusOr<Candidate> TrainRun::Train(const TrainInputs& inputs, Precision p
 }
 
 absl::Status TrainRun::FindHead(const TrainInputs& inputs, Candidate& candidate) {
-  if (spec_.solver != jobs::kLbfgs) {
+  if (!HasTrials(spec_)) {
     ASSIGN_OR_RETURN(candidate.trained, TrainHead(inputs, candidate.splits));
     return absl::OkStatus();
   }
-  absl::StatusOr<SolvedHead> solved =
-      SolveHead(spec_, inputs.classes(), candidate.splits.train, candidate.splits.validation, log_, stop_,
-                [this] { return !ReasonToFinish().empty(); });
-  if (!solved.ok()) return BlameComputing(spec_.device, solved.status());
-  if (solved->finished_early) finished_early_ = ReasonToFinish();
-  candidate.trained = std::move(solved->trained);
-  candidate.trials = std::move(solved->trials);
+  absl::StatusOr<ChosenHead> chosen = ChooseHead(spec_, HeadOptionsOf(spec_, inputs), candidate.splits, log_, stop_,
+                                                 [this] { return !ReasonToFinish().empty(); });
+  if (train::IsDiverged(chosen.status())) return BlameOn(FailureType::kConfig, chosen.status());
+  if (!chosen.ok()) return BlameComputing(spec_.device, chosen.status());
+  if (chosen->finished_early) finished_early_ = ReasonToFinish();
+  candidate.trained = std::move(chosen->trained);
+  candidate.trials = std::move(chosen->trials);
   return absl::OkStatus();
 }
 
 absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const TrainInputs& inputs, const Splits& splits) {
   RETURN_IF_ERROR(CreateFolders(Folder()));
   const jobs::Phase recipe = HeadPhase(spec_);
-  const train::HeadOptions options{.classes = inputs.classes(),
-                                   .epochs = *recipe.epochs,
-                                   .patience = *recipe.patience,
-                                   .batch_size = *recipe.batch_size,
-                                   .learning_rate = *recipe.learning_rate,
-                                   .seed = *spec_.seed,
-                                   .device = spec_.device,
-                                   .start = inputs.start_head};
+  const train::HeadOptions options = HeadOptionsOf(spec_, inputs);
   const std::string checkpoint = Folder() + "/checkpoint";
   absl::StatusOr<train::TrainedHead> trained = train::TrainHead(
       splits.train, splits.validation, options, checkpoint, log_.epochs_done(),
@@ -394,10 +402,13 @@ std::string TrainRun::ReasonToFinish() const {
   return TimeIsUp() ? kTimeLimit : "";
 }
 
-std::string TrainRun::StopReason(const train::TrainedHead& trained) const {
+std::string TrainRun::StopReason(const Candidate& candidate) const {
   if (!finished_early_.empty()) return finished_early_;
-  const bool early = static_cast<int>(trained.history.size()) < jobs::TotalEpochs(spec_);
-  return early ? kEarlyStopped : kCompleted;
+  int epochs = static_cast<int>(candidate.trained.history.size());
+  for (const jobs::Trial& trial : candidate.trials) {
+    if (trial.best) epochs = trial.epochs;
+  }
+  return epochs < jobs::TotalEpochs(spec_) ? kEarlyStopped : kCompleted;
 }
 
 absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics, const std::string& phase, int epochs, int left) {

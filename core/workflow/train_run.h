@@ -64,7 +64,7 @@ class TrainRun {
   bool TimeIsUp() const;
   // What is to be done for the best epoch so far to be published instead of trained on; empty when nothing is.
   std::string ReasonToFinish() const;
-  std::string StopReason(const train::TrainedHead& trained) const;
+  std::string StopReason(const Candidate& candidate) const;
   // `epochs`: of the job, at most; `left`: of them, those that take as long as this one.
   absl::Status ReportEpoch(const train::EpochMetrics& metrics, const std::string& phase, int epochs, int left);
   std::string Folder() const;  // the job's, which is deleted when it has ended

@@ -31,8 +31,9 @@ google::protobuf::Duration ToProto(absl::Duration duration);
 jobs::TrainSpec FromProto(const v1::TrainSpec& spec);
 v1::TrainSpec ToProto(const jobs::TrainSpec& spec);
 v1::JobResult ToProto(const jobs::Result& result);
-// What of a result grows with the number of classes, and lists leave out: a page of it could exceed a message.
-void LeaveOutClasses(v1::JobResult& result);
+// What of a result grows with the number of classes or trials, and lists leave out: a page of it could exceed a
+// message.
+void LeaveOutDetails(v1::JobResult& result);
 v1::JobEvent ToProto(const jobs::Event& event);
 v1::Job ToProto(const jobs::Job& job);
 v1::Job ToProto(const jobs::Job& job, const jobs::Outlook& outlook);

@@ -128,7 +128,10 @@ void FillConfusion(const jobs::Result& result, v1::ConfusionMatrix& out) {
 
 void Fill(const jobs::Trial& trial, v1::Trial& out) {
   out.set_number(trial.number);
-  out.set_l2(trial.l2);
+  if (trial.l2) out.set_l2(*trial.l2);
+  if (trial.learning_rate) out.set_learning_rate(*trial.learning_rate);
+  if (trial.weight_decay) out.set_weight_decay(*trial.weight_decay);
+  out.set_epochs(trial.epochs);
   out.set_iterations(trial.iterations);
   out.set_train_loss(trial.train_loss);
   out.set_train_accuracy(trial.train_accuracy);
@@ -218,6 +221,10 @@ jobs::TrainSpec FromProto(const v1::TrainSpec& spec) {
   result.patience = OptionalOf<int>(spec.has_patience(), spec.patience());
   result.batch_size = OptionalOf<int>(spec.has_batch_size(), spec.batch_size());
   result.learning_rate = OptionalOf<double>(spec.has_learning_rate(), spec.learning_rate());
+  result.weight_decay = OptionalOf<double>(spec.has_weight_decay(), spec.weight_decay());
+  for (const v1::SweptField& swept : spec.sweep()) {
+    result.sweep.push_back({.field = swept.field(), .values = {swept.values().begin(), swept.values().end()}});
+  }
   result.l2 = OptionalOf<double>(spec.has_l2(), spec.l2());
   result.train_fraction = OptionalOf<double>(spec.has_train_fraction(), spec.train_fraction());
   result.validation_fraction = OptionalOf<double>(spec.has_validation_fraction(), spec.validation_fraction());
@@ -259,6 +266,12 @@ v1::TrainSpec ToProto(const jobs::TrainSpec& spec) {
   if (spec.patience) result.set_patience(*spec.patience);
   if (spec.batch_size) result.set_batch_size(*spec.batch_size);
   if (spec.learning_rate) result.set_learning_rate(*spec.learning_rate);
+  if (spec.weight_decay) result.set_weight_decay(*spec.weight_decay);
+  for (const jobs::SweptField& swept : spec.sweep) {
+    v1::SweptField& out = *result.add_sweep();
+    out.set_field(swept.field);
+    out.mutable_values()->Add(swept.values.begin(), swept.values.end());
+  }
   if (spec.l2) result.set_l2(*spec.l2);
   if (spec.train_fraction) result.set_train_fraction(*spec.train_fraction);
   if (spec.validation_fraction) result.set_validation_fraction(*spec.validation_fraction);
@@ -311,9 +324,12 @@ v1::JobResult ToProto(const jobs::Result& result) {
   return out;
 }
 
-void LeaveOutClasses(v1::JobResult& result) {
+void LeaveOutDetails(v1::JobResult& result) {
   result.clear_classes();
   result.clear_confusion_matrix();
+  auto& trials = *result.mutable_trials();
+  trials.erase(std::remove_if(trials.begin(), trials.end(), [](const v1::Trial& trial) { return !trial.best(); }),
+               trials.end());
 }
 
 v1::JobEvent ToProto(const jobs::Event& event) {

@@ -55,7 +55,7 @@ absl::Status ModelService::List(const v1::ListModelsRequest& request, v1::ListMo
   const bool more = TrimToPage(models, page_size);
   for (const registry::ModelSummary& model : models) {
     ASSIGN_OR_RETURN(*response.add_models(), ToProto(model));
-    LeaveOutClasses(*response.mutable_models()->rbegin()->mutable_latest()->mutable_metrics());
+    LeaveOutDetails(*response.mutable_models()->rbegin()->mutable_latest()->mutable_metrics());
   }
   if (more) response.set_next_page_token(EncodePageToken("models", models.back().latest.model));
   return absl::OkStatus();
@@ -71,7 +71,7 @@ absl::Status ModelService::ListVersions(const v1::ListModelVersionsRequest& requ
   const bool more = TrimToPage(versions, page_size);
   for (const registry::ModelVersion& version : versions) {
     ASSIGN_OR_RETURN(*response.add_versions(), ToProto(version));
-    LeaveOutClasses(*response.mutable_versions()->rbegin()->mutable_metrics());
+    LeaveOutDetails(*response.mutable_versions()->rbegin()->mutable_metrics());
   }
   if (more) response.set_next_page_token(EncodePageToken(list, absl::StrCat(versions.back().number)));
   return absl::OkStatus();
@@ -163,7 +163,7 @@ absl::Status ModelService::Compare(const v1::CompareModelVersionsRequest& reques
   for (const ComparedVersion& version : versions) {
     ASSIGN_OR_RETURN(*response.add_costs(), CostOf(version, weights_root_));
     v1::ModelVersion& out = *response.add_versions() = version.proto;
-    LeaveOutClasses(*out.mutable_metrics());
+    LeaveOutDetails(*out.mutable_metrics());
     if (&version == &versions.front()) continue;
     ASSIGN_OR_RETURN(*response.add_comparisons(), CompareWith(versions.front(), version));
   }

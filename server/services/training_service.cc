@@ -98,7 +98,7 @@ absl::Status TrainingService::List(const v1::ListJobsRequest& request, v1::ListJ
   const bool more = TrimToPage(jobs, page_size);
   ASSIGN_OR_RETURN(std::vector<v1::Job> protos, outlook_.ToProtos(jobs));
   for (v1::Job& job : protos) {
-    if (job.has_result()) LeaveOutClasses(*job.mutable_result());
+    if (job.has_result()) LeaveOutDetails(*job.mutable_result());
     *response.add_jobs() = std::move(job);
   }
   if (more) response.set_next_page_token(EncodePageToken("jobs", jobs.back().id));

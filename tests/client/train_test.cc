@@ -18,6 +18,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 v1::JobEvent StateEvent(v1::JobState state) {
@@ -179,6 +180,23 @@ TEST_F(TrainTest, SolverAndItsPenaltyBecomeTheSpec) {
   EXPECT_EQ(spec.l2(), 0.03);
 }
 
+TEST_F(TrainTest, SweepBecomesItsFields) {
+  ASSERT_EQ(Train({"--sweep", "lr=0.001/0.01,weight_decay=0/0.5", "--detach"}).exit_code, 0);
+  ASSERT_EQ(Train({"--weight-decay", "0.25", "--detach"}).exit_code, 0);
+  const v1::TrainSpec spec = server_.training().submits().at(0).spec();
+  ASSERT_EQ(spec.sweep_size(), 2);
+  EXPECT_EQ(spec.sweep(0).field(), "learning_rate");
+  EXPECT_THAT(spec.sweep(0).values(), ElementsAre(0.001, 0.01));
+  EXPECT_EQ(spec.sweep(1).field(), "weight_decay");
+  EXPECT_THAT(spec.sweep(1).values(), ElementsAre(0, 0.5));
+  EXPECT_EQ(server_.training().submits().at(1).spec().weight_decay(), 0.25);
+
+  const CommandResult refused = Train({"--sweep", "lr=fast"});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("lr=A/B/C"));
+  EXPECT_EQ(server_.training().submits().size(), 2u);
+}
+
 TEST_F(TrainTest, WhatIsNotGivenIsLeftToTheServer) {
   ASSERT_EQ(Train({"--detach"}).exit_code, 0);
   const v1::TrainSpec spec = server_.training().submits().at(0).spec();
@@ -273,6 +291,27 @@ TEST_F(TrainTest, TrialsAreToldAndTheBestIsInTheReport) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.out, AllOf(HasSubstr("l2 1 "), HasSubstr("val_loss 0.1000"),
                                 HasSubstr("34 iterations  0.00s  best"), HasSubstr("l2 0.1, the best of 2 tried")));
+}
+
+TEST_F(TrainTest, CombinationsOfASweepAreListedBestFirst) {
+  v1::Job job;
+  job.set_name("jobs/01abc");
+  job.set_state(v1::JOB_STATE_SUCCEEDED);
+  for (int number = 1; number <= 12; ++number) {
+    v1::Trial& trial = *job.mutable_result()->add_trials();
+    trial.set_number(number);
+    trial.set_learning_rate(0.001 * number);
+    trial.set_weight_decay(0.5);
+    trial.set_epochs(number);
+    trial.set_validation_loss(1.0 / number);
+    trial.set_best(number == 12);
+  }
+  server_.training().SetJob(job, {StateEvent(v1::JOB_STATE_SUCCEEDED)});
+  const std::string out = Train({}).out;
+  EXPECT_THAT(out, AllOf(HasSubstr("lr 0.012, weight decay 0.5, the best of 12 tried"), HasSubstr("12 epochs"),
+                         HasSubstr("and 2 with a higher validation loss")));
+  EXPECT_LT(out.find("lr 0.011, "), out.find("lr 0.003, "));
+  EXPECT_EQ(out.find("lr 0.002, "), std::string::npos);
 }
 
 TEST_F(TrainTest, JsonIsTheFinalJobAlone) {

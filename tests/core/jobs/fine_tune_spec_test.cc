@@ -204,12 +204,29 @@ TEST(FineTuneSpecTest, WhatDoesNotGoTogetherIsRefused) {
   solved.solver = "lbfgs";
   EXPECT_EQ(RefusedField(solved), "spec.solver");
 
+  TrainSpec swept = WithPreset("best");
+  swept.sweep = {{"learning_rate", {0.1}}};
+  EXPECT_EQ(RefusedField(swept), "spec.sweep");
+
   TrainSpec both = WithPhases({{.trainable = "all"}});
   both.preset = "best";
   EXPECT_EQ(RefusedField(both), "spec.preset");
   both.preset = "custom";
   both.epochs = 3;
   EXPECT_EQ(RefusedField(both), "spec.epochs");
+  both.epochs.reset();
+  both.weight_decay = 0.1;
+  EXPECT_EQ(RefusedField(both), "spec.weight_decay");
+}
+
+TEST(FineTuneSpecTest, WeightDecayIsOfTheLastPhase) {
+  TrainSpec spec = WithPreset("best");
+  spec.weight_decay = 0.25;
+  ASSERT_OK_AND_ASSIGN(const TrainSpec resolved, ResolveSpec(spec, Context()));
+  EXPECT_EQ(resolved.phases.back().weight_decay, 0.25);
+  EXPECT_EQ(resolved.weight_decay, std::nullopt);
+  spec.preset = "balanced";  // whose optimizer is adam
+  EXPECT_EQ(RefusedField(spec), "spec.weight_decay");
 }
 
 TEST(FineTuneSpecTest, DistillationNeedsATeacher) {

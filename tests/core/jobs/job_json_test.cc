@@ -13,7 +13,10 @@ using ::testing::HasSubstr;
 Trial SomeTrial() {
   return {.number = 3,
           .l2 = 0.1,
+          .learning_rate = 0.01,
+          .weight_decay = 0.5,
           .iterations = 34,
+          .epochs = 7,
           .train_loss = 0.5,
           .train_accuracy = 0.875,
           .validation_loss = 0.25,
@@ -52,7 +55,9 @@ TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {
       .max_seconds = 1.5,
       .epochs = 3,
       .learning_rate = 0.1,
+      .weight_decay = 0.125,
       .l2 = 0.5,
+      .sweep = {{"learning_rate", {0.001, 0.01}}, {"weight_decay", {0}}},
       .seed = 4294967295u,
       .folds = 5,
       .fold = 1,
@@ -83,6 +88,7 @@ TEST(JobJsonTest, ResultComesBackTheSame) {
   EXPECT_EQ(result.precision, SomeResult().precision);
   ASSERT_EQ(result.trials.size(), 1u);
   EXPECT_EQ(result.trials[0].l2, 0.1);
+  EXPECT_EQ(result.trials[0].weight_decay, 0.5);
   EXPECT_EQ(result.stop_reason, "time_limit");
 }
 

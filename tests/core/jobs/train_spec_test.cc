@@ -53,6 +53,7 @@ TEST(ResolveSpecTest, UnsetFieldsBecomeTheArticles) {
                              .patience = 3,
                              .batch_size = 32,
                              .learning_rate = 0.001,
+                             .weight_decay = 0,
                              .train_fraction = 0.7,
                              .validation_fraction = 0.15,
                              .seed = 0}));
@@ -74,6 +75,7 @@ TEST(ResolveSpecTest, SetFieldsStay) {
                          .patience = 1,
                          .batch_size = 1024,
                          .learning_rate = 10,
+                         .weight_decay = 1,
                          .train_fraction = 0.5,
                          .validation_fraction = 0.25,
                          .seed = 7,
@@ -127,10 +129,50 @@ TEST(ResolveSpecTest, FieldsOfAnotherSolverAreRefused) {
   EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.patience = 5; }), "spec.patience");
   EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.batch_size = 5; }), "spec.batch_size");
   EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.learning_rate = 0.1; }), "spec.learning_rate");
+  EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.weight_decay = 0.1; }), "spec.weight_decay");
+  EXPECT_EQ(refused("lbfgs", [](TrainSpec& spec) { spec.sweep = {{"learning_rate", {0.1}}}; }), "spec.sweep");
   EXPECT_EQ(refused("adam", [](TrainSpec& spec) { spec.l2 = 0.1; }), "spec.l2");
   for (double bad : {0.0, -1.0, 1e-7, 1001.0, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL}) {
     EXPECT_EQ(refused("lbfgs", [bad](TrainSpec& spec) { spec.l2 = bad; }), "spec.l2") << bad;
   }
+}
+
+TEST(ResolveSpecTest, SweptFieldsAreTheJobsToChoose) {
+  TrainSpec requested = Minimal();
+  requested.sweep = {{"learning_rate", {0.001, 0.01}}};
+  ASSERT_OK_AND_ASSIGN(const TrainSpec one, ResolveSpec(requested, Context()));
+  EXPECT_EQ(one.sweep, requested.sweep);
+  EXPECT_EQ(one.learning_rate, std::nullopt);
+  EXPECT_EQ(one.weight_decay, 0);
+  EXPECT_EQ(one.epochs, 10);
+  requested.sweep.push_back({"weight_decay", std::vector<double>(128, 0.5)});
+  ASSERT_OK_AND_ASSIGN(const TrainSpec both, ResolveSpec(requested, Context()));
+  EXPECT_EQ(both.weight_decay, std::nullopt);
+}
+
+TEST(ResolveSpecTest, ImpossibleSweepsAreRefused) {
+  const auto refused = [](std::vector<SweptField> sweep, auto change) {
+    TrainSpec spec = Minimal();
+    spec.sweep = std::move(sweep);
+    change(spec);
+    return RefusedField(spec);
+  };
+  const auto as_it_is = [](TrainSpec&) {};
+  EXPECT_EQ(refused({{"epochs", {5}}}, as_it_is), "spec.sweep");
+  EXPECT_EQ(refused({{"learning_rate", {}}}, as_it_is), "spec.sweep");
+  EXPECT_EQ(refused({{"learning_rate", {0.1}}, {"learning_rate", {0.2}}}, as_it_is), "spec.sweep");
+  for (double bad : {0.0, 10.5, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_EQ(refused({{"learning_rate", {0.1, bad}}}, as_it_is), "spec.sweep") << bad;
+  }
+  for (double bad : {-0.1, 1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_EQ(refused({{"weight_decay", {bad}}}, as_it_is), "spec.sweep") << bad;
+  }
+  const std::vector<double> many(17, 0.5);
+  EXPECT_EQ(refused({{"learning_rate", many}, {"weight_decay", many}}, as_it_is), "spec.sweep");
+  EXPECT_EQ(refused({{"learning_rate", std::vector<double>(257, 0.5)}}, as_it_is), "spec.sweep");
+  EXPECT_EQ(refused({{"learning_rate", {0.1}}}, [](TrainSpec& spec) { spec.learning_rate = 0.1; }),
+            "spec.learning_rate");
+  EXPECT_EQ(refused({{"weight_decay", {0.1}}}, [](TrainSpec& spec) { spec.weight_decay = 0.1; }), "spec.weight_decay");
 }
 
 TEST(ResolveSpecTest, RefusalNamesTheField) {

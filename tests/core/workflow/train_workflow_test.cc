@@ -1,9 +1,11 @@
 #include "core/workflow/train_workflow.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 #include <optional>
+#include <set>
 #include <variant>
 
 #include "core/base/errors.h"
@@ -65,6 +67,12 @@ class TrainWorkflowTest : public ::testing::Test {
     spec.solver = "lbfgs";
     spec.epochs = spec.patience = spec.batch_size = std::nullopt;
     spec.learning_rate = std::nullopt;
+    return spec;
+  }
+  // Six combinations.
+  static jobs::TrainSpec Swept(jobs::TrainSpec spec) {
+    spec.learning_rate.reset();
+    spec.sweep = {{"learning_rate", {0.001, 0.01, 0.1}}, {"weight_decay", {0, 0.5}}};
     return spec;
   }
   // The job after an undisturbed run.
@@ -291,6 +299,63 @@ TEST_F(TrainWorkflowTest, SolverTellsItsTrialsAndPublishesTheBest) {
     EXPECT_EQ(job.result->validation_accuracy, trial.validation_accuracy);
   }
   EXPECT_EQ(best, 1);
+}
+
+TEST_F(TrainWorkflowTest, SweepTellsItsCombinationsAndPublishesTheBest) {
+  jobs::TrainSpec patient = spec_;
+  patient.patience = patient.epochs;
+  const jobs::Job job = RunToEnd(Swept(patient));
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  const std::vector<jobs::Trial>& trials = job.result->trials;
+  const auto done = EventsOf<jobs::TrialDone>(job.id);
+  ASSERT_EQ(trials.size(), 6u);
+  ASSERT_EQ(done.size(), 6u);
+  const auto best = std::find_if(trials.begin(), trials.end(), [](const jobs::Trial& trial) { return trial.best; });
+  ASSERT_NE(best, trials.end());
+  for (size_t i = 0; i < trials.size(); ++i) {
+    EXPECT_EQ(trials[i].number, done[i].trial.number);
+    EXPECT_EQ(done[i].trials, 6);
+    EXPECT_GE(trials[i].validation_loss, best->validation_loss);
+    if (trials[i].number == 4) {
+      EXPECT_EQ(trials[i].learning_rate, 0.01);
+      EXPECT_EQ(trials[i].weight_decay, 0.5);
+    }
+  }
+  EXPECT_EQ(job.result->validation_loss, best->validation_loss);
+  EXPECT_EQ(job.result->stop_reason, "completed");
+
+  // What was published is what a job with the best combination alone comes to.
+  jobs::TrainSpec alone = patient;
+  alone.learning_rate = best->learning_rate;
+  alone.weight_decay = best->weight_decay;
+  const jobs::Job chosen = RunToEnd(alone);
+  ASSERT_TRUE(chosen.result.has_value());
+  EXPECT_NEAR(chosen.result->validation_loss, job.result->validation_loss, 1e-5);
+  EXPECT_NEAR(chosen.result->test_loss, job.result->test_loss, 1e-5);
+}
+
+TEST_F(TrainWorkflowTest, SweepWithoutAFiniteLossIsAConfigFailure) {
+  jobs::TrainSpec spec = Swept(spec_);
+  spec.sweep = {{"learning_rate", {1e38, 1e37}}};
+  ExpectFailure(RunToEnd(spec), jobs::FailureType::kConfig, "none of 2 candidates");
+}
+
+TEST_F(TrainWorkflowTest, AnotherAttemptOfASweepStartsOverAndTellsEachCombinationOnce) {
+  jobs::TrainSpec spec = Swept(spec_);
+  spec.patience = 1;
+  const jobs::Job undisturbed = RunToEnd(spec);
+  const jobs::Claim first = site_.SubmitAndClaim(spec);
+  const std::string id = first.lease.job_id;
+  const auto after_a_trial = [&] { return !EventsOf<jobs::TrialDone>(id).empty(); };
+  EXPECT_THAT(RunTrainJob(site_.resources(), first, after_a_trial), StatusIs(absl::StatusCode::kCancelled));
+  ASSERT_OK(site_.jobs().ReleaseLeases("cpu"));
+  ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
+  EXPECT_EQ(Get(id).result->weights_sha256, undisturbed.result->weights_sha256);
+  std::set<int> numbers;
+  for (const jobs::TrialDone& done : EventsOf<jobs::TrialDone>(id)) {
+    EXPECT_TRUE(numbers.insert(done.trial.number).second) << done.trial.number;
+  }
+  EXPECT_EQ(numbers.size(), 6u);
 }
 
 TEST_F(TrainWorkflowTest, AnotherAttemptOfASolverStartsOverAndEndsWithTheSameBytes) {

@@ -112,6 +112,25 @@ TEST_F(TrainingServiceTest, ValidateOnlyMakesNoJob) {
   EXPECT_EQ(list.jobs_size(), 1);
 }
 
+TEST_F(TrainingServiceTest, SweepAndViewsComeBackResolved) {
+  ASSERT_OK(SubmitJob());
+  v1::SubmitJobRequest request = Valid();
+  request.set_validate_only(true);
+  v1::SweptField& swept = *request.mutable_spec()->add_sweep();
+  swept.set_field("learning_rate");
+  swept.add_values(0.001);
+  swept.add_values(0.01);
+  request.mutable_spec()->set_weight_decay(0.5);
+  request.mutable_spec()->set_augment("light");
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, Submit(request));
+  EXPECT_EQ(job.spec().sweep(0).SerializeAsString(), swept.SerializeAsString());
+  EXPECT_FALSE(job.spec().has_learning_rate());
+  EXPECT_EQ(job.spec().weight_decay(), 0.5);
+  EXPECT_EQ(job.spec().views(), 4);
+  swept.set_field("epochs");
+  EXPECT_EQ(FieldOf(Submit(request).status()), "spec.sweep");
+}
+
 TEST_F(TrainingServiceTest, ImpossibleSpecsAreRefusedAtSubmit) {
   ASSERT_OK(Upload("animals", TwoClasses(8)));
   EXPECT_THAT(Submit(Valid()), StatusIs(kNotFound, HasSubstr("graft-weights")));

@@ -1,0 +1,30 @@
+// Heads that are chosen among several by their validation loss: of solver lbfgs, and of a sweep.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/jobs/job.h"
+#include "core/train/head_trainer.h"
+#include "core/workflow/candidate.h"
+#include "core/workflow/job_log.h"
+
+namespace graft::workflow {
+
+struct ChosenHead {
+  train::TrainedHead trained;
+  std::vector<jobs::Trial> trials;  // in the order in which they ended; one of them is the best
+  bool finished_early = false;
+};
+
+// Whether the spec asks for a choice.
+bool HasTrials(const jobs::TrainSpec& spec);
+
+// Every trial becomes an event, but those that an earlier attempt reported: it starts over, with the same outcome.
+// `options` says what the trials share. Errors of train::SolveHead and train::Sweep, and of the log.
+absl::StatusOr<ChosenHead> ChooseHead(const jobs::TrainSpec& spec, const train::HeadOptions& options,
+                                      const Splits& splits, JobLog& log, const std::function<bool()>& stop,
+                                      const std::function<bool()>& finish);
+
+}  // namespace graft::workflow
