@@ -11,12 +11,6 @@
 namespace graft::workflow {
 namespace {
 
-// When training is to end.
-struct Signals {
-  const std::function<bool()>& stop;
-  const std::function<bool()>& finish;
-};
-
 // Collects the trials, and reports those that no earlier attempt has.
 class Trials {
  public:
@@ -50,9 +44,9 @@ class Trials {
   std::vector<jobs::Trial> trials_;
 };
 
-absl::StatusOr<ChosenHead> Solve(const jobs::TrainSpec& spec, const train::HeadOptions& options, const Splits& splits,
-                                 JobLog& log, const Signals& signals) {
-  Trials trials(log, spec.l2 ? 1 : static_cast<int>(train::L2Grid().size()));
+absl::StatusOr<ChosenHead> Solve(const Attempt& attempt, const train::HeadOptions& options, const Splits& splits) {
+  const jobs::TrainSpec& spec = attempt.spec();
+  Trials trials(attempt.log(), spec.l2 ? 1 : static_cast<int>(train::L2Grid().size()));
   const auto add = [&](const train::L2Trial& trial) {
     return trials.Add({.number = trial.number,
                        .l2 = trial.l2,
@@ -65,7 +59,9 @@ absl::StatusOr<ChosenHead> Solve(const jobs::TrainSpec& spec, const train::HeadO
   };
   const train::SolverOptions of_solver{.classes = options.classes, .l2 = spec.l2, .device = options.device};
   ASSIGN_OR_RETURN(train::SolvedHead solved,
-                   train::SolveHead(splits.train, splits.validation, of_solver, add, signals.stop, signals.finish));
+                   train::SolveHead(
+                       splits.train, splits.validation, of_solver, add, [&] { return attempt.Stopped(); },
+                       [&] { return !attempt.ReasonToFinish().empty(); }));
   return std::move(trials).Choose(std::move(solved.head), solved.best, solved.finished_early);
 }
 
@@ -86,10 +82,9 @@ std::vector<train::SweepCandidate> Combinations(const jobs::TrainSpec& spec, con
   return candidates;
 }
 
-absl::StatusOr<ChosenHead> Sweep(const jobs::TrainSpec& spec, const train::HeadOptions& options, const Splits& splits,
-                                 JobLog& log, const Signals& signals) {
-  const std::vector<train::SweepCandidate> candidates = Combinations(spec, options);
-  Trials trials(log, static_cast<int>(candidates.size()));
+absl::StatusOr<ChosenHead> Sweep(const Attempt& attempt, const train::HeadOptions& options, const Splits& splits) {
+  const std::vector<train::SweepCandidate> candidates = Combinations(attempt.spec(), options);
+  Trials trials(attempt.log(), static_cast<int>(candidates.size()));
   const auto add = [&](const train::SweepTrial& trial) {
     return trials.Add({.number = trial.number,
                        .learning_rate = trial.candidate.learning_rate,
@@ -101,8 +96,10 @@ absl::StatusOr<ChosenHead> Sweep(const jobs::TrainSpec& spec, const train::HeadO
                        .validation_accuracy = trial.validation_accuracy,
                        .seconds = trial.seconds});
   };
-  ASSIGN_OR_RETURN(train::SweptHead swept, train::Sweep(splits.train, splits.validation, options, candidates, add,
-                                                        signals.stop, signals.finish));
+  ASSIGN_OR_RETURN(train::SweptHead swept,
+                   train::Sweep(
+                       splits.train, splits.validation, options, candidates, add, [&] { return attempt.Stopped(); },
+                       [&] { return !attempt.ReasonToFinish().empty(); }));
   return std::move(trials).Choose(std::move(swept.head), swept.best, swept.finished_early);
 }
 
@@ -112,11 +109,8 @@ bool HasTrials(const jobs::TrainSpec& spec) {
   return spec.solver == jobs::kLbfgs || !spec.sweep.empty();
 }
 
-absl::StatusOr<ChosenHead> ChooseHead(const jobs::TrainSpec& spec, const train::HeadOptions& options,
-                                      const Splits& splits, JobLog& log, const std::function<bool()>& stop,
-                                      const std::function<bool()>& finish) {
-  const Signals signals{stop, finish};
-  return spec.sweep.empty() ? Solve(spec, options, splits, log, signals) : Sweep(spec, options, splits, log, signals);
+absl::StatusOr<ChosenHead> ChooseHead(const Attempt& attempt, const train::HeadOptions& options, const Splits& splits) {
+  return attempt.spec().sweep.empty() ? Solve(attempt, options, splits) : Sweep(attempt, options, splits);
 }
 
 }  // namespace graft::workflow

@@ -1,14 +1,13 @@
 // Heads that are chosen among several by their validation loss: of solver lbfgs, and of a sweep.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/jobs/job.h"
 #include "core/train/head_trainer.h"
+#include "core/workflow/attempt.h"
 #include "core/workflow/candidate.h"
-#include "core/workflow/job_log.h"
 
 namespace graft::workflow {
 
@@ -23,8 +22,6 @@ bool HasTrials(const jobs::TrainSpec& spec);
 
 // Every trial becomes an event, but those that an earlier attempt reported: it starts over, with the same outcome.
 // `options` says what the trials share. Errors of train::SolveHead and train::Sweep, and of the log.
-absl::StatusOr<ChosenHead> ChooseHead(const jobs::TrainSpec& spec, const train::HeadOptions& options,
-                                      const Splits& splits, JobLog& log, const std::function<bool()>& stop,
-                                      const std::function<bool()>& finish);
+absl::StatusOr<ChosenHead> ChooseHead(const Attempt& attempt, const train::HeadOptions& options, const Splits& splits);
 
 }  // namespace graft::workflow

@@ -19,9 +19,9 @@
 #include "core/workflow/failure.h"
 #include "core/workflow/fine_tuning.h"
 #include "core/workflow/head_choice.h"
+#include "core/workflow/photo_phases.h"
 #include "core/workflow/precision.h"
 #include "core/workflow/start_version.h"
-#include "core/workflow/training_views.h"
 
 namespace graft::workflow {
 namespace {
@@ -31,13 +31,11 @@ using jobs::FailureType;
 using jobs::State;
 
 constexpr char kAutoPrecision[] = "auto";
-// Proto JobResult.stop_reason.
-constexpr char kCompleted[] = "completed", kEarlyStopped[] = "early_stopped", kTimeLimit[] = "time_limit",
-               kCancelledKeepBest[] = "cancelled_keep_best";
+// Proto JobResult.stop_reason; Attempt has the others.
+constexpr char kCompleted[] = "completed", kEarlyStopped[] = "early_stopped";
 constexpr Precision kTriedFirst = Precision::kBf16;  // of "auto"
 
-constexpr int64_t kMaxBackboneBytes = int64_t{4} << 30;   // as of a weights file
-constexpr int64_t kOwnFeaturesBytes = int64_t{64} << 30;  // of no more than the job's photos anyway
+constexpr int64_t kMaxBackboneBytes = int64_t{4} << 30;  // as of a weights file
 
 // The head's recipe: its phase's, where the spec has phases.
 jobs::Phase HeadPhase(const jobs::TrainSpec& spec) {
@@ -63,21 +61,6 @@ train::HeadOptions HeadOptionsOf(const jobs::TrainSpec& spec, const TrainInputs&
   return options;
 }
 
-// Both trainings as one, whose result is the second's.
-train::TrainedHead Joined(train::TrainedHead first, train::FineTuned second) {
-  const int before = static_cast<int>(first.history.size());
-  const train::EpochMetrics& best = second.history[second.best_epoch - 1];
-  first.head = std::move(second.head);
-  first.best_epoch = before + second.best_epoch;
-  first.validation_loss = best.validation_loss;
-  first.validation_accuracy = best.validation_accuracy;
-  for (train::EpochMetrics metrics : second.history) {
-    metrics.epoch += before;
-    first.history.push_back(metrics);
-  }
-  return first;
-}
-
 absl::Status CheckResolved(const jobs::TrainSpec& spec) {
   const jobs::Phase head = HeadPhase(spec);
   const bool has_steps = head.epochs && head.patience && head.batch_size;
@@ -93,14 +76,6 @@ absl::Status CheckDevice(const std::string& device) {
   return absl::FailedPreconditionError(absl::StrCat("this machine has no device '", device, "'"));
 }
 
-absl::Status TimeLimitStruckTooEarly(double max_seconds) {
-  return BlameOn(FailureType::kConfig,
-                 PreconditionFailed("spec.max_duration",
-                                    absl::StrCat(max_seconds,
-                                                 " s were over before all photos had been looked at; what has been "
-                                                 "computed is kept, so submit the job again, with more time")));
-}
-
 }  // namespace
 
 absl::Status TrainRun::Run() {
@@ -111,7 +86,8 @@ absl::Status TrainRun::Run() {
   ASSIGN_OR_RETURN(Candidate candidate, BeginsWithHead(spec_) ? Train(inputs, inputs.precision) : Untrained(inputs));
   // A head whose training was cut short is published as it is; the report says what its precision costs.
   if (!PhotoPhases(spec_).empty() && finished_early_.empty()) {
-    RETURN_IF_ERROR(FineTune(inputs, candidate));
+    ASSIGN_OR_RETURN(finished_early_, RunPhotoPhases(attempt_, features_, inputs, candidate));
+    EndPhase("train");
   } else if (MustChoosePrecision() && finished_early_.empty()) {
     ASSIGN_OR_RETURN(const Precision chosen, ChoosePrecision(inputs, candidate));
     if (chosen != candidate.precision) {
@@ -121,7 +97,7 @@ absl::Status TrainRun::Run() {
 
   // From here on the head is frozen; the test split is read for the first time.
   RETURN_IF_ERROR(Enter(State::kEvaluating));
-  if (own_features_) RETURN_IF_ERROR(PrepareEvaluation(inputs, candidate));
+  if (features_.uses_own_cache()) RETURN_IF_ERROR(PrepareEvaluation(inputs, candidate));
   ASSIGN_OR_RETURN(Evaluation evaluation, Evaluate(inputs, candidate));
   evaluation.result.stop_reason = StopReason(candidate);
   EndPhase("evaluate");
@@ -131,7 +107,7 @@ absl::Status TrainRun::Run() {
 }
 
 absl::Status TrainRun::Enter(State state) {
-  if (stop_()) return absl::CancelledError(absl::StrCat("stopped before ", jobs::NameOf(state)));
+  if (attempt_.Stopped()) return absl::CancelledError(absl::StrCat("stopped before ", jobs::NameOf(state)));
   return log_.Enter(state);
 }
 
@@ -187,74 +163,9 @@ absl::Status TrainRun::OpenDataset(TrainInputs& inputs) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Splits> TrainRun::PrepareSplits(const TrainInputs& inputs, Precision precision) {
-  const int views = spec_.views.value_or(1);
-  ViewsProgress progress(static_cast<int>(inputs.examples.size()),
-                         static_cast<int>(inputs.split.train.size()) * (views - 1));
-  // Progress is worth less than the features: should its event fail, the next step's will fail as well.
-  const auto report = [&](const features::FeatureProgress& of_view) {
-    log_.Append(progress.Event(of_view)).IgnoreError();
-  };
-  absl::StatusOr<features::FeatureMatrix> plain = GetFeatures(inputs, precision, inputs.examples, {}, report);
-  if (!plain.ok()) return BlameComputing(spec_.device, plain.status());
-  progress.Count(*plain);
-  Splits splits{.train = Select(*plain, inputs.examples, inputs.split.train),
-                .validation = Select(*plain, inputs.examples, inputs.split.validation),
-                .test = Select(*plain, inputs.examples, inputs.split.test)};
-  if (views > 1) {
-    const absl::StatusOr<image::AugmentSpec> augment = image::NamedAugment(spec_.augment);
-    if (!augment.ok()) return BlameOn(FailureType::kConfig, augment.status());
-    const Examples photos = ExamplesAt(inputs.examples, inputs.split.train);
-    ReserveViews(views, splits.train);
-    for (int view = 1; view < views; ++view) {
-      const absl::StatusOr<features::FeatureMatrix> matrix =
-          GetFeatures(inputs, precision, photos, {.number = view, .augment = *augment, .seed = *spec_.seed}, report);
-      if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
-      progress.Count(*matrix);
-      AppendView(*matrix, splits.train);
-    }
-  }
-  if (!log_.features_ready()) {
-    RETURN_IF_ERROR(log_.Append(progress.Ready(absl::Now() - phase_start_)));
-  }
-  return splits;
-}
-
-// Of the examples, in their order: the frozen backbone sees each photo once, whatever the number of epochs.
-absl::StatusOr<features::FeatureMatrix> TrainRun::GetFeatures(const TrainInputs& inputs, Precision precision,
-                                                              const Examples& examples, const features::PhotoView& view,
-                                                              const OnFeatures& report) {
-  std::vector<std::string> digests;
-  for (const dataset::Example& example : examples) digests.push_back(example.sha256);
-  const auto load_engine = [&]() -> absl::StatusOr<engine::Engine*> {
-    absl::StatusOr<engine::Engine*> engine = resources_.engines->Get(
-        inputs.weights, {.device = spec_.device, .precision = precision, .threads = resources_.threads});
-    if (engine.ok()) return engine;
-    const bool damaged = absl::IsDataLoss(engine.status()) || absl::IsNotFound(engine.status());
-    return BlameOn(damaged ? FailureType::kConfig : FailureType::kDevice, engine.status());
-  };
-  // Features without a head are of no use to anybody; with one, the time limit has struck already.
-  const auto stop = [this] { return stop_() || (TimeIsUp() && !log_.has_trained()); };
-  features::FeatureCache& cache = own_features_ ? *own_features_ : *resources_.features;
-  absl::StatusOr<features::FeatureMatrix> matrix =
-      cache.GetOrCompute({.digests = digests,
-                          .view = view,
-                          .preprocess = inputs.preprocess,
-                          .weights_sha256 = inputs.weights.sha256,
-                          .engine_id = resources_.engines->IdOf(spec_.device, precision),
-                          .dimension = inputs.backbone.feature_dimension,
-                          .engine = load_engine,
-                          .blobs = resources_.blobs,
-                          .lanes = resources_.threads,
-                          .memory_divisor = log_.memory_divisor()},
-                         report, stop);
-  if (absl::IsCancelled(matrix.status()) && !stop_()) return TimeLimitStruckTooEarly(*spec_.max_seconds);
-  return matrix;
-}
-
 absl::StatusOr<Candidate> TrainRun::Train(const TrainInputs& inputs, Precision precision) {
   Candidate candidate{.precision = precision};
-  ASSIGN_OR_RETURN(candidate.splits, PrepareSplits(inputs, precision));
+  ASSIGN_OR_RETURN(candidate.splits, features_.OfSplits(inputs, precision, phase_start_));
   EndPhase("prepare");
   RETURN_IF_ERROR(Enter(State::kTraining));
   RETURN_IF_ERROR(FindHead(inputs, candidate));
@@ -267,29 +178,29 @@ absl::Status TrainRun::FindHead(const TrainInputs& inputs, Candidate& candidate)
     ASSIGN_OR_RETURN(candidate.trained, TrainHead(inputs, candidate.splits));
     return absl::OkStatus();
   }
-  absl::StatusOr<ChosenHead> chosen = ChooseHead(spec_, HeadOptionsOf(spec_, inputs), candidate.splits, log_, stop_,
-                                                 [this] { return !ReasonToFinish().empty(); });
+  absl::StatusOr<ChosenHead> chosen = ChooseHead(attempt_, HeadOptionsOf(spec_, inputs), candidate.splits);
   if (train::IsDiverged(chosen.status())) return BlameOn(FailureType::kConfig, chosen.status());
   if (!chosen.ok()) return BlameComputing(spec_.device, chosen.status());
-  if (chosen->finished_early) finished_early_ = ReasonToFinish();
+  if (chosen->finished_early) finished_early_ = attempt_.ReasonToFinish();
   candidate.trained = std::move(chosen->trained);
   candidate.trials = std::move(chosen->trials);
   return absl::OkStatus();
 }
 
 absl::StatusOr<train::TrainedHead> TrainRun::TrainHead(const TrainInputs& inputs, const Splits& splits) {
-  RETURN_IF_ERROR(CreateFolders(Folder()));
+  RETURN_IF_ERROR(CreateFolders(attempt_.Folder()));
   const jobs::Phase recipe = HeadPhase(spec_);
   const train::HeadOptions options = HeadOptionsOf(spec_, inputs);
-  const std::string checkpoint = Folder() + "/checkpoint";
+  const std::string checkpoint = attempt_.Folder() + "/checkpoint";
   absl::StatusOr<train::TrainedHead> trained = train::TrainHead(
       splits.train, splits.validation, options, checkpoint, log_.epochs_done(),
       [&](const train::EpochMetrics& metrics) {
-        return ReportEpoch(metrics, recipe.trainable, jobs::TotalEpochs(spec_), *recipe.epochs - metrics.epoch);
+        return attempt_.ReportEpoch(metrics, recipe.trainable, jobs::TotalEpochs(spec_),
+                                    *recipe.epochs - metrics.epoch);
       },
-      [this] { return stop_() || !ReasonToFinish().empty(); });
-  if (absl::IsCancelled(trained.status()) && !stop_()) {
-    finished_early_ = ReasonToFinish();
+      [this] { return attempt_.Interrupted(); });
+  if (absl::IsCancelled(trained.status()) && !attempt_.Stopped()) {
+    finished_early_ = attempt_.ReasonToFinish();
     trained = train::BestHeadSoFar(splits.train, splits.validation, options, checkpoint);
   }
   if (train::IsDiverged(trained.status())) return BlameOn(FailureType::kConfig, trained.status());
@@ -306,100 +217,15 @@ absl::StatusOr<Candidate> TrainRun::Untrained(const TrainInputs& inputs) {
                    .trained = {.head = inputs.start_head ? *inputs.start_head : initial()}};
 }
 
-// The teacher's probabilities [train photos, classes], or nothing without one. Its features are kept like any other's.
-absl::StatusOr<std::vector<float>> TrainRun::AskTeacher(const TrainInputs& inputs) {
-  if (spec_.teacher.empty()) return std::vector<float>();
-  absl::StatusOr<StartVersion> teacher = OpenStartVersion(*resources_.registry, resources_.weights_root, spec_.teacher);
-  if (!teacher.ok()) return BlameOn(FailureType::kConfig, teacher.status());
-  TrainInputs asked = inputs;
-  asked.weights = teacher->weights;
-  ASSIGN_OR_RETURN(asked.backbone, network::FindBackbone(teacher->backbone));
-  ASSIGN_OR_RETURN(const train::LabelledFeatures features, FeaturesAt(asked, inputs.precision, inputs.split.train));
-  const absl::StatusOr<std::vector<float>> probabilities = train::Predict(teacher->head, features, spec_.device);
-  if (!probabilities.ok()) return BlameComputing(spec_.device, probabilities.status());
-  return InOrderOf(inputs.version.labels, teacher->labels, *probabilities);
-}
-
-absl::Status TrainRun::FineTune(TrainInputs& inputs, Candidate& candidate) {
-  RETURN_IF_ERROR(CreateFolders(Folder()));
-  ASSIGN_OR_RETURN(std::vector<float> teacher, AskTeacher(inputs));
-  const int before = static_cast<int>(candidate.trained.history.size());
-  PhaseProgress progress(PhotoPhases(spec_));
-  const auto report = [&](train::EpochMetrics metrics) -> absl::Status {
-    progress.Count(metrics);
-    metrics.epoch += before;
-    if (metrics.epoch <= log_.epochs_done()) return absl::OkStatus();
-    const int left = progress.epochs_left();
-    return ReportEpoch(metrics, progress.phase().trainable, metrics.epoch + left, left);
-  };
-  absl::StatusOr<std::unique_ptr<PhotoTraining>> training =
-      PhotoTraining::Open({.spec = spec_,
-                           .inputs = inputs,
-                           .head = candidate.trained.head,
-                           .teacher = std::move(teacher),
-                           .bf16 = candidate.precision == Precision::kBf16,
-                           .memory_divisor = log_.memory_divisor(),
-                           .blobs = resources_.blobs,
-                           .threads = std::max(1, resources_.threads / 2),
-                           .folder = Folder()});
-  if (!training.ok()) return BlameComputing(spec_.device, training.status());
-  absl::StatusOr<train::FineTuned> tuned =
-      (*training)->Run(report, [this] { return stop_() || !ReasonToFinish().empty(); });
-  EndPhase("train");
-  if (absl::IsCancelled(tuned.status()) && !stop_()) {
-    finished_early_ = ReasonToFinish();
-    if (log_.epochs_done() <= before) return absl::OkStatus();  // the head alone is the best so far
-    tuned = (*training)->BestSoFar();
-  }
-  if (train::IsDiverged(tuned.status())) return BlameOn(FailureType::kConfig, tuned.status());
-  if (!tuned.ok()) return BlameComputing(spec_.device, tuned.status());
-  RETURN_IF_ERROR(TakeBackbone(tuned->backbone_safetensors, inputs));
-  candidate.trained = Joined(std::move(candidate.trained), *std::move(tuned));
-  return absl::OkStatus();
-}
-
 absl::Status TrainRun::PrepareEvaluation(const TrainInputs& inputs, Candidate& candidate) {
   if (spec_.precision == kAutoPrecision && resources_.engines->Supports(spec_.device, Precision::kBf16)) {
     ASSIGN_OR_RETURN(const jobs::PrecisionReport measured, Measure(inputs, candidate));
     candidate.precision = ChooseBy(measured);
   }
-  ASSIGN_OR_RETURN(candidate.splits.train, FeaturesAt(inputs, candidate.precision, inputs.split.train));
-  ASSIGN_OR_RETURN(candidate.splits.validation, FeaturesAt(inputs, candidate.precision, inputs.split.validation));
-  ASSIGN_OR_RETURN(candidate.splits.test, FeaturesAt(inputs, candidate.precision, inputs.split.test));
+  ASSIGN_OR_RETURN(candidate.splits.train, features_.At(inputs, candidate.precision, inputs.split.train));
+  ASSIGN_OR_RETURN(candidate.splits.validation, features_.At(inputs, candidate.precision, inputs.split.validation));
+  ASSIGN_OR_RETURN(candidate.splits.test, features_.At(inputs, candidate.precision, inputs.split.test));
   return absl::OkStatus();
-}
-
-// In the job's folder until it is published: the engine reads it from there.
-absl::Status TrainRun::TakeBackbone(const std::string& safetensors, TrainInputs& inputs) {
-  const std::string path = Folder() + "/backbone.safetensors";
-  RETURN_IF_ERROR(WriteFileDurably(path, safetensors));
-  inputs.weights = {.backbone = spec_.backbone, .sha256 = Sha256Hex(safetensors), .path = path};
-  inputs.own_backbone = true;
-  inputs.trained = TrainedPart(spec_);
-  own_features_.emplace(Folder() + "/features", kOwnFeaturesBytes);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<train::LabelledFeatures> TrainRun::FeaturesAt(const TrainInputs& inputs, Precision precision,
-                                                             const std::vector<int>& indices) {
-  const Examples photos = ExamplesAt(inputs.examples, indices);
-  const absl::StatusOr<features::FeatureMatrix> matrix = GetFeatures(inputs, precision, photos, {}, [](const auto&) {});
-  if (!matrix.ok()) return BlameComputing(spec_.device, matrix.status());
-  return SelectAll(*matrix, photos);
-}
-
-std::string TrainRun::Folder() const {
-  return absl::StrCat(resources_.jobs_root, "/", lease_.job_id);
-}
-
-bool TrainRun::TimeIsUp() const {
-  return spec_.max_seconds && worked_before_ + (absl::Now() - start_) >= absl::Seconds(*spec_.max_seconds);
-}
-
-std::string TrainRun::ReasonToFinish() const {
-  if (log_.epochs_done() == 0 && log_.trials_done() == 0) return "";  // there is no best one
-  if (finish_()) return kCancelledKeepBest;
-  return TimeIsUp() ? kTimeLimit : "";
 }
 
 std::string TrainRun::StopReason(const Candidate& candidate) const {
@@ -409,21 +235,6 @@ std::string TrainRun::StopReason(const Candidate& candidate) const {
     if (trial.best) epochs = trial.epochs;
   }
   return epochs < jobs::TotalEpochs(spec_) ? kEarlyStopped : kCompleted;
-}
-
-absl::Status TrainRun::ReportEpoch(const train::EpochMetrics& metrics, const std::string& phase, int epochs, int left) {
-  return log_.Append(jobs::EpochDone{.epoch = metrics.epoch,
-                                     .epochs = epochs,
-                                     .train_loss = metrics.train_loss,
-                                     .train_accuracy = metrics.train_accuracy,
-                                     .validation_loss = metrics.validation_loss,
-                                     .validation_accuracy = metrics.validation_accuracy,
-                                     .learning_rate = metrics.learning_rate,
-                                     .seconds = metrics.seconds,
-                                     .images_per_second = metrics.images_per_second,
-                                     .seconds_left = metrics.seconds * left,
-                                     .best = metrics.best,
-                                     .phase = phase});
 }
 
 bool TrainRun::MustChoosePrecision() const {
@@ -440,10 +251,9 @@ absl::StatusOr<Precision> TrainRun::ChoosePrecision(const TrainInputs& inputs, c
 }
 
 absl::StatusOr<jobs::PrecisionReport> TrainRun::Measure(const TrainInputs& inputs, const Candidate& candidate) {
-  return MeasurePrecision(inputs, candidate, spec_.device, *resources_.engines,
-                          [&](Precision precision, const Examples& photos) {
-                            return GetFeatures(inputs, precision, photos, {}, [](const auto&) {});
-                          });
+  return MeasurePrecision(
+      inputs, candidate, spec_.device, *resources_.engines,
+      [&](Precision precision, const Examples& photos) { return features_.Get(inputs, precision, photos); });
 }
 
 absl::StatusOr<jobs::PrecisionReport> TrainRun::PrecisionOf(const TrainInputs& inputs, const Candidate& candidate) {
@@ -481,7 +291,7 @@ absl::Status TrainRun::Publish(const TrainInputs& inputs, const Candidate& candi
   }
   ASSIGN_OR_RETURN(
       const registry::Staged staged,
-      resources_.registry->Stage(spec_.model, spec_.backbone, inputs.weights.sha256, lease_.job_id, files));
+      resources_.registry->Stage(spec_.model, spec_.backbone, inputs.weights.sha256, attempt_.lease().job_id, files));
   EndPhase("publish");
   result.phase_seconds = PhaseSeconds();
 
@@ -489,7 +299,7 @@ absl::Status TrainRun::Publish(const TrainInputs& inputs, const Candidate& candi
   return resources_.database->Write("publish model version", [&](store::Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(const int number, resources_.registry->Publish(transaction, staged, spec_.alias));
     result.model_version = VersionName("models", spec_.model, number);
-    return resources_.jobs->Append(transaction, lease_,
+    return resources_.jobs->Append(transaction, attempt_.lease(),
                                    {jobs::StateChanged{.state = State::kSucceeded, .result = result}});
   });
 }
@@ -515,7 +325,7 @@ absl::StatusOr<std::string> TrainRun::Manifest(const TrainInputs& inputs, Precis
       .dataset_digest = inputs.version.digest,
       .split_hash = inputs.split.hash,
       .test_split_hash = dataset::HashOfTestSplit(inputs.examples, inputs.version.labels, inputs.split),
-      .job = absl::StrCat("jobs/", lease_.job_id),
+      .job = absl::StrCat("jobs/", attempt_.lease().job_id),
       .spec_json = jobs::ToJson(spec_),
       .result_json = jobs::ToJson(result)};
   for (const auto& [library, version] : engine::LibraryVersions()) manifest.library_versions[library] = version;
