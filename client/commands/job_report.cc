@@ -194,6 +194,13 @@ std::string RenderTrials(const v1::JobResult& result) {
                       left_out > 0 ? absl::StrCat("  and ", left_out, " with a higher validation loss\n") : "");
 }
 
+// Why the head alone was published.
+std::string RenderDiscarded(const v1::JobResult& result) {
+  if (!result.has_discarded_validation_accuracy()) return "";
+  return absl::StrCat("  the head alone: the phases on photos ended below it, at a validation accuracy of ",
+                      FormatMetric(result.discarded_validation_accuracy()), "\n");
+}
+
 // Which step of computing features is the narrow one.
 std::string RenderRates(const v1::JobResult& result) {
   if (result.loader_images_per_second() == 0) return "";
@@ -241,10 +248,11 @@ std::string RenderResult(const v1::JobResult& result, const terminal::Console& c
           "test accuracy ", WithInterval(result.test_accuracy(), result.has_intervals(), intervals.test_accuracy()),
           ", test loss ", WithInterval(result.test_loss(), result.has_intervals(), intervals.test_loss()))),
       "\n  ", RenderChoice(result), " (validation accuracy ", FormatMetric(result.validation_accuracy()), ", loss ",
-      FormatMetric(result.validation_loss()), ")", RenderStopReason(result.stop_reason()), "\n", RenderQuality(result),
-      "\n", RenderClasses(result), RenderConfusion(result.confusion_matrix()), RenderTrials(result),
-      RenderPhases(result), "  features: ", result.images_computed(), " computed, ", result.images_from_cache(),
-      " from cache", RenderRates(result), "\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
+      FormatMetric(result.validation_loss()), ")", RenderStopReason(result.stop_reason()), "\n",
+      RenderDiscarded(result), RenderQuality(result), "\n", RenderClasses(result),
+      RenderConfusion(result.confusion_matrix()), RenderTrials(result), RenderPhases(result),
+      "  features: ", result.images_computed(), " computed, ", result.images_from_cache(), " from cache",
+      RenderRates(result), "\n  parameters: ", terminal::FormatCount(result.parameters()), " (",
       terminal::FormatCount(result.trainable_parameters()), " trained)\n",
       result.has_precision() ? absl::StrCat("  ", RenderPrecision(result.precision()), "\n") : "", "\npublished ",
       console.Bold(version), "; classify with it:\n  graft classify ", version, " photo.jpg\n");

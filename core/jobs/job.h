@@ -165,6 +165,7 @@ struct Result {
   std::optional<Intervals> intervals;
   std::vector<Trial> trials;
   double loader_images_per_second = 0, engine_images_per_second = 0;  // each step of computing features alone
+  std::optional<double> discarded_validation_accuracy;
 };
 
 struct StateChanged {

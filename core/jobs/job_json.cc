@@ -175,6 +175,7 @@ void FieldsOf(T& result, Field field) requires std::is_same_v<std::remove_const_
   field("trials", result.trials);
   field("loader_images_per_second", result.loader_images_per_second);
   field("engine_images_per_second", result.engine_images_per_second);
+  field("discarded_validation_accuracy", result.discarded_validation_accuracy);
 }
 
 template <typename T, typename Field>

@@ -43,6 +43,8 @@ struct Candidate {
   Splits splits;
   train::TrainedHead trained;
   std::vector<jobs::Trial> trials;  // of a solver or a sweep
+  // Of the best epoch of phases on photos, where that is below the head's before them, which was kept instead.
+  std::optional<double> discarded_validation_accuracy;
 };
 
 }  // namespace graft::workflow

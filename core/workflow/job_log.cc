@@ -50,7 +50,7 @@ absl::Status JobLog::Append(jobs::EventBody body) {
 }
 
 absl::Status JobLog::Enter(jobs::State state) {
-  if (static_cast<int>(state_) >= static_cast<int>(state)) return absl::OkStatus();
+  if (HasReached(state)) return absl::OkStatus();
   RETURN_IF_ERROR(Append(jobs::StateChanged{.state = state}));
   state_ = state;
   return absl::OkStatus();

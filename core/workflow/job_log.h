@@ -19,6 +19,7 @@ class JobLog {
 
   // Moves the job to `state`, unless an earlier attempt had it there or further: states only go forward.
   absl::Status Enter(jobs::State state);
+  bool HasReached(jobs::State state) const { return static_cast<int>(state_) >= static_cast<int>(state); }
   absl::Status Append(jobs::EventBody body);
 
   // What the job's events, those of earlier attempts included, have said.

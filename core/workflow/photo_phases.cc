@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
@@ -19,19 +20,29 @@ namespace {
 using engine::Precision;
 using jobs::FailureType;
 
-// Both trainings as one, whose result is the second's.
-train::TrainedHead Joined(train::TrainedHead first, train::FineTuned second) {
+// Both trainings as one, whose result is still the first's.
+void AppendHistory(const train::FineTuned& second, train::TrainedHead& first) {
   const int before = static_cast<int>(first.history.size());
-  const train::EpochMetrics& best = second.history[second.best_epoch - 1];
-  first.head = std::move(second.head);
-  first.best_epoch = before + second.best_epoch;
-  first.validation_loss = best.validation_loss;
-  first.validation_accuracy = best.validation_accuracy;
   for (train::EpochMetrics metrics : second.history) {
     metrics.epoch += before;
     first.history.push_back(metrics);
   }
-  return first;
+}
+
+const train::EpochMetrics& BestOf(const train::FineTuned& tuned) {
+  return tuned.history[static_cast<size_t>(tuned.best_epoch - 1)];
+}
+
+// The head before the phases stays: what they made is worse on the validation split. By accuracy, since the losses of
+// label smoothing, mixup and distillation leave correct answers with less confidence.
+absl::Status KeepHead(const train::FineTuned& tuned, JobLog& log, Candidate& candidate) {
+  const double discarded = BestOf(tuned).validation_accuracy, kept = candidate.trained.validation_accuracy;
+  AppendHistory(tuned, candidate.trained);
+  candidate.discarded_validation_accuracy = discarded;
+  if (log.HasReached(jobs::State::kEvaluating)) return absl::OkStatus();  // an earlier attempt has said so
+  return log.Append(jobs::Message{absl::StrCat("the phases on photos reached a validation accuracy of ", discarded,
+                                               ", the head before them had ", kept,
+                                               ": the head is published, on the backbone as it was")});
 }
 
 // The teacher's probabilities [train photos, classes], or nothing without one. Its features are kept like any other's.
@@ -98,9 +109,17 @@ absl::StatusOr<std::string> RunPhotoPhases(const Attempt& attempt, JobFeatures& 
   }
   if (train::IsDiverged(tuned.status())) return BlameOn(FailureType::kConfig, tuned.status());
   if (!tuned.ok()) return BlameComputing(spec.device, tuned.status());
+  if (before > 0 && BestOf(*tuned).validation_accuracy < candidate.trained.validation_accuracy) {
+    RETURN_IF_ERROR(KeepHead(*tuned, log, candidate));
+    return finished_early;
+  }
   RETURN_IF_ERROR(TakeBackbone(attempt, tuned->backbone_safetensors, inputs));
   features.UseOwnCache();
-  candidate.trained = Joined(std::move(candidate.trained), *std::move(tuned));
+  candidate.trained.head = std::move(tuned->head);
+  candidate.trained.best_epoch = before + tuned->best_epoch;
+  candidate.trained.validation_loss = BestOf(*tuned).validation_loss;
+  candidate.trained.validation_accuracy = BestOf(*tuned).validation_accuracy;
+  AppendHistory(*tuned, candidate.trained);
   return finished_early;
 }
 

@@ -14,6 +14,9 @@ namespace graft::workflow {
 // candidate's head is of those, and `features` keeps theirs there as well. Every epoch becomes an event, but those that
 // an earlier attempt reported.
 //
+// Where the best epoch of the phases has a lower validation accuracy than the head that they started from, that head
+// and the weights under it stay, and an event says so.
+//
 // The answer is why training was finished before its time, or empty. Where that was before a first epoch of these
 // phases, all stays as it is. Errors of train::FineTune and of what it reads, with whose matter they are.
 absl::StatusOr<std::string> RunPhotoPhases(const Attempt& attempt, JobFeatures& features, TrainInputs& inputs,

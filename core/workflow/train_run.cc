@@ -97,7 +97,9 @@ absl::Status TrainRun::Run() {
 
   // From here on the head is frozen; the test split is read for the first time.
   RETURN_IF_ERROR(Enter(State::kEvaluating));
-  if (features_.uses_own_cache()) RETURN_IF_ERROR(PrepareEvaluation(inputs, candidate));
+  if (features_.uses_own_cache() || candidate.discarded_validation_accuracy) {
+    RETURN_IF_ERROR(PrepareEvaluation(inputs, candidate));
+  }
   ASSIGN_OR_RETURN(Evaluation evaluation, Evaluate(inputs, candidate));
   evaluation.result.stop_reason = StopReason(candidate);
   EndPhase("evaluate");
@@ -271,6 +273,7 @@ absl::StatusOr<Evaluation> TrainRun::Evaluate(const TrainInputs& inputs, const C
   ASSIGN_OR_RETURN(const int64_t of_backbone, TrainedBackboneParameters(spec_.backbone, inputs.trained));
   evaluation.result.trainable_parameters += of_backbone;
   evaluation.result.trials = candidate.trials;
+  evaluation.result.discarded_validation_accuracy = candidate.discarded_validation_accuracy;
   if (!log_.features_ready()) return evaluation;  // no phase on cached features
   evaluation.result.images_computed = log_.features_ready()->images_computed;
   evaluation.result.images_from_cache = log_.features_ready()->images_from_cache;

@@ -43,7 +43,7 @@ class TrainRun {
   absl::StatusOr<train::TrainedHead> TrainHead(const TrainInputs& inputs, const Splits& splits);
   // What the first phase starts from, where it is on photos.
   absl::StatusOr<Candidate> Untrained(const TrainInputs& inputs);
-  // Of a candidate with weights of its own: the precision to serve it in, and features in it.
+  // Of a candidate after phases on photos: the precision to serve it in, and features in it.
   absl::Status PrepareEvaluation(const TrainInputs& inputs, Candidate& candidate);
   std::string StopReason(const Candidate& candidate) const;
   // Whether the precision to serve in is still to be measured.

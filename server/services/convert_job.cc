@@ -316,6 +316,9 @@ v1::JobResult ToProto(const jobs::Result& result) {
   out.set_stop_reason(result.stop_reason);
   out.set_loader_images_per_second(result.loader_images_per_second);
   out.set_engine_images_per_second(result.engine_images_per_second);
+  if (result.discarded_validation_accuracy) {
+    out.set_discarded_validation_accuracy(*result.discarded_validation_accuracy);
+  }
   if (result.macro) Fill(*result.macro, *out.mutable_macro());
   if (result.weighted) Fill(*result.weighted, *out.mutable_weighted());
   if (result.calibration) Fill(*result.calibration, *out.mutable_calibration());

@@ -64,6 +64,7 @@ class TrainTest : public ::testing::Test {
       (*result.mutable_phase_seconds())["total"] = 2;
       result.set_loader_images_per_second(901.2);
       result.set_engine_images_per_second(130.4);
+      result.set_discarded_validation_accuracy(0.125);
       result.mutable_precision()->set_precision("bf16");
       result.mutable_precision()->set_images(500);
       result.mutable_precision()->set_accuracy_f32(0.97);
@@ -268,6 +269,7 @@ TEST_F(TrainTest, FollowsTheJobAndReportsItsResult) {
   EXPECT_THAT(result.out,
               AllOf(HasSubstr("features: 12 computed, 30 from cache"), HasSubstr("epoch 1/3 head  loss 0.5000"),
                     HasSubstr("(decoding alone 901 images/s, forward passes alone 130 images/s)"),
+                    HasSubstr("ended below it, at a validation accuracy of 0.1250"),
                     HasSubstr("precision: bf16 (on 500 validation photos: accuracy f32 0.9700, agreement 0.9980)"),
                     HasSubstr("test accuracy 0.9750"), HasSubstr("graft classify animals:3"), HasSubstr("41")));
 }

@@ -43,7 +43,8 @@ Result SomeResult() {
           .intervals = Intervals{.test_accuracy = {0.5, 0.75}, .test_loss = {0.25, 1}, .macro_f1 = {0, 1}},
           .trials = {SomeTrial()},
           .loader_images_per_second = 900.5,
-          .engine_images_per_second = 130};
+          .engine_images_per_second = 130,
+          .discarded_validation_accuracy = 0.5};
 }
 
 TEST(JobJsonTest, SpecComesBackWithWhatWasUnsetUnset) {

@@ -36,7 +36,7 @@ jobs::Phase Photos(const std::string& trainable) {
           .patience = 0,
           .batch_size = 4,
           .accumulation = 1,
-          .learning_rate = 1e-3,
+          .learning_rate = 1e-5,  // so small that the accuracy stays that of the head
           .layer_decay = 1,
           .weight_decay = 0,
           .clip_norm = 0,
@@ -171,6 +171,33 @@ TEST_F(FineTuningWorkflowTest, CancelledWhileItTrainsTheBackbone) {
   EXPECT_EQ(Get(claim.lease.job_id).state, State::kCancelled);
   EXPECT_FALSE(std::filesystem::exists(site_.jobs_root() + "/" + claim.lease.job_id));
   EXPECT_THAT(site_.registry().Count().value().versions, 0);
+}
+
+TEST_F(FineTuningWorkflowTest, PhasesThatEndBelowTheirHeadAreNotPublished) {
+  jobs::TrainSpec spec = Spec();
+  spec.precision = "f32";
+  spec.phases[0].epochs = 20;
+  spec.phases[0].patience = 20;
+  spec.phases[1].learning_rate = 10;  // destroys what there is
+  spec.phases[1].epochs = 1;
+  const jobs::Job job = RunToEnd(spec);
+  ASSERT_TRUE(job.result->discarded_validation_accuracy.has_value());
+  EXPECT_LT(*job.result->discarded_validation_accuracy, job.result->validation_accuracy);
+  EXPECT_LE(job.result->best_epoch, 20);
+  EXPECT_EQ(job.result->epochs_run, 21);
+  EXPECT_EQ(job.result->trainable_parameters, 1280 * 3 + 3);
+  EXPECT_EQ(Published(1).backbone_sha256, base_.sha256);
+  EXPECT_EQ(Published(1).backbone_path, "");
+  int said = 0;
+  for (const jobs::Event& event : site_.jobs().Events(job.id, 0, 10000).value_or(std::vector<jobs::Event>{})) {
+    const auto* message = std::get_if<jobs::Message>(&event.body);
+    said += message != nullptr && message->text.find("the head is published") != std::string::npos;
+  }
+  EXPECT_EQ(said, 1);
+  jobs::TrainSpec alone = spec;
+  alone.phases.pop_back();
+  RunToEnd(alone);
+  EXPECT_EQ(Published(2).head_sha256, Published(1).head_sha256);
 }
 
 TEST_F(FineTuningWorkflowTest, WithoutAPhaseOfTheHeadNoFeaturesAreCached) {
