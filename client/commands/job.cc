@@ -116,7 +116,7 @@ void AddCancel(CLI::App& job, Command& chosen) {
   const auto name = std::make_shared<std::string>();
   const auto keep_best = std::make_shared<bool>(false);
   cancel->add_option("ID", *name, "The job")->required();
-  cancel->add_flag("--keep-best", *keep_best, "Publish the best epoch so far; there must be one");
+  cancel->add_flag("--keep-best", *keep_best, "Publish the best epoch or trial so far; there must be one");
   cancel->callback([&chosen, name, keep_best] {
     chosen = [name, keep_best](Session& session) -> absl::StatusOr<ExitCode> {
       v1::CancelJobRequest request;

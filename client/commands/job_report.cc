@@ -155,6 +155,7 @@ std::string RenderProgressOf(const v1::Job& job) {
     return absl::StrCat(progress.images_done(), "/", progress.images_total(), " images");
   }
   if (progress.epochs() > 0) return absl::StrCat(progress.epoch(), "/", progress.epochs(), " epochs");
+  if (progress.trials() > 0) return absl::StrCat(progress.trial(), " of at most ", progress.trials(), " trials");
   return "";
 }
 

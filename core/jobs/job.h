@@ -216,6 +216,7 @@ struct Event {
 // Taken from the latest events, so that Get needs no replay.
 struct Progress {
   int images_done = 0, images_total = 0, epoch = 0, epochs = 0;
+  int trial = 0, trials = 0;  // done, and at most
   double seconds_left = 0;
   absl::Time time = absl::InfinitePast();  // of the event that said so
 };

@@ -247,6 +247,8 @@ void FieldsOf(T& progress, Field field) requires std::is_same_v<std::remove_cons
   field("images_total", progress.images_total);
   field("epoch", progress.epoch);
   field("epochs", progress.epochs);
+  field("trial", progress.trial);
+  field("trials", progress.trials);
   field("seconds_left", progress.seconds_left);
   field("time_us", progress.time);
 }

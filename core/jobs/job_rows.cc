@@ -79,9 +79,16 @@ struct Apply {
     job.progress.time = now;
   }
   void operator()(const Message&) const {}
-  void operator()(const PrecisionChosen&) const {}
+  // In f32 training starts over, its trials as well.
+  void operator()(const PrecisionChosen& chosen) const {
+    if (chosen.report.precision == "f32") job.progress.trial = 0;
+  }
   void operator()(const MemoryReduced&) const {}
-  void operator()(const TrialDone&) const {}
+  void operator()(const TrialDone& done) const {
+    ++job.progress.trial;
+    job.progress.trials = done.trials;
+    job.progress.time = now;
+  }
 };
 
 }  // namespace

@@ -211,12 +211,13 @@ absl::StatusOr<Job> JobStore::RequestFinish(absl::string_view id) {
     const bool obeyed = job.state == State::kSucceeded || !(IsTerminal(job.state) || job.state == State::kCancelling);
     if (job.finish_requested && obeyed) return absl::OkStatus();
     if (IsTerminal(job.state) || job.state == State::kCancelling) return NotPossible(job, "finished early");
-    if (job.progress.epoch == 0) {
+    if (job.progress.epoch == 0 && job.progress.trial == 0) {
       return PreconditionFailed(absl::StrCat("jobs/", job.id),
-                                "has finished no epoch yet, so there is no best one to keep; wait for it, or cancel");
+                                "has finished no epoch or trial yet, so there is no best one to keep; wait for it, or "
+                                "cancel");
     }
     job.finish_requested = true;
-    AddEvent(sql, row, Message{"keeping the best epoch so far was requested"}, now);
+    AddEvent(sql, row, Message{"keeping the best so far was requested"}, now);
     row.resume_requested = job.state == State::kPausing;
     if (job.state == State::kPaused) QueueAgain(sql, row, now);
     return absl::OkStatus();

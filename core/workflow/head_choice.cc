@@ -24,6 +24,9 @@ class Trials {
     return log_.Append(jobs::TrialDone{.trial = trial, .trials = at_most_});
   }
 
+  // An attempt that starts over can only keep the best of those that were told once it has them all.
+  bool HasThoseReported() const { return static_cast<int>(trials_.size()) >= reported_; }
+
   // As a result has them: only one is the best.
   ChosenHead Choose(train::Head head, int best, bool finished_early) && {
     ChosenHead chosen{.trained = {.head = std::move(head)}, .finished_early = finished_early};
@@ -61,7 +64,7 @@ absl::StatusOr<ChosenHead> Solve(const Attempt& attempt, const train::HeadOption
   ASSIGN_OR_RETURN(train::SolvedHead solved,
                    train::SolveHead(
                        splits.train, splits.validation, of_solver, add, [&] { return attempt.Stopped(); },
-                       [&] { return !attempt.ReasonToFinish().empty(); }));
+                       [&] { return trials.HasThoseReported() && !attempt.ReasonToFinish().empty(); }));
   return std::move(trials).Choose(std::move(solved.head), solved.best, solved.finished_early);
 }
 
@@ -99,7 +102,7 @@ absl::StatusOr<ChosenHead> Sweep(const Attempt& attempt, const train::HeadOption
   ASSIGN_OR_RETURN(train::SweptHead swept,
                    train::Sweep(
                        splits.train, splits.validation, options, candidates, add, [&] { return attempt.Stopped(); },
-                       [&] { return !attempt.ReasonToFinish().empty(); }));
+                       [&] { return trials.HasThoseReported() && !attempt.ReasonToFinish().empty(); }));
   return std::move(trials).Choose(std::move(swept.head), swept.best, swept.finished_early);
 }
 

@@ -355,6 +355,8 @@ v1::Job ToProto(const jobs::Job& job) {
   progress.set_images_total(job.progress.images_total);
   progress.set_epoch(job.progress.epoch);
   progress.set_epochs(job.progress.epochs);
+  progress.set_trial(job.progress.trial);
+  progress.set_trials(job.progress.trials);
   *progress.mutable_estimated_time_left() = ToProto(absl::Seconds(job.progress.seconds_left));
   result.set_last_sequence(job.last_sequence);
   result.set_attempt(job.attempt);

@@ -391,6 +391,21 @@ TEST_F(JobWorkerTest, KeepingTheBestNeedsAnEpochAndIsAWishOfARunningJob) {
   EXPECT_OK(jobs_->RequestFinish(id));  // a repeated call
 }
 
+TEST_F(JobWorkerTest, ATrialIsToBeKeptAsAnEpochIs) {
+  const std::string id = MustSubmit();
+  const Lease lease = MustClaim();
+  WalkTo(lease, State::kTraining);
+  ASSERT_OK(jobs_->Append(lease, {TrialDone{.trial = {.number = 1}, .trials = 13}}));
+  EXPECT_EQ(MustGet(id).progress.trial, 1);
+  EXPECT_EQ(MustGet(id).progress.trials, 13);
+  ASSERT_OK(jobs_->Append(lease, {PrecisionChosen{.report = {.precision = "f32"}}}));  // starts over
+  EXPECT_THAT(jobs_->RequestFinish(id),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no epoch or trial")));
+  ASSERT_OK(jobs_->Append(lease, {TrialDone{.trial = {.number = 1}, .trials = 13}}));
+  EXPECT_OK(jobs_->RequestFinish(id));
+  EXPECT_THAT(jobs_->Heartbeat(lease), IsOkAndHolds(Wish::kFinish));
+}
+
 TEST_F(JobWorkerTest, PausedJobIsQueuedForItsBestEpochToBePublished) {
   const std::string id = MustSubmit();
   Lease lease = MustClaim();

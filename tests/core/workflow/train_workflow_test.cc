@@ -549,6 +549,25 @@ TEST_F(TrainWorkflowTest, KeepingTheBestPublishesItAndSaysSo) {
   EXPECT_EQ(RunToEnd(spec).result->weights_sha256, job.result->weights_sha256);
 }
 
+TEST_F(TrainWorkflowTest, KeepingTheBestTrialKeepsThoseToldBeforeAPauseToo) {
+  const jobs::Claim claim = site_.SubmitAndClaim(Solved(spec_));
+  const std::string id = claim.lease.job_id;
+  const auto pause = [&] {
+    if (EventsOf<jobs::TrialDone>(id).size() < 3) return false;
+    EXPECT_OK(site_.jobs().RequestPause(id));
+    return true;
+  };
+  ASSERT_OK(RunTrainJob(site_.resources(), claim, pause));
+  ASSERT_EQ(Get(id).state, State::kPaused);
+  ASSERT_OK(site_.jobs().RequestFinish(id));
+  ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never, [] { return true; }));
+  const jobs::Job job = Get(id);
+  ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+  EXPECT_EQ(job.result->stop_reason, "cancelled_keep_best");
+  EXPECT_EQ(job.result->trials.size(), 3u);
+  EXPECT_TRUE(job.result->trials[2].best);  // weaker penalties fit these classes better
+}
+
 TEST_F(TrainWorkflowTest, OutOfMemoryIsTriedAgainWithLessAndWithTheSameOutcome) {
   site_.RunOutOfMemory(2);
   const jobs::Job job = RunToEnd(spec_);
