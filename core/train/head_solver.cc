@@ -53,6 +53,16 @@ class Standardised {
   // [images, dimension + 1], float64; the last column is 1.
   const torch::Tensor& features() const { return features_; }
 
+  // Their weights, [dimension + 1, classes], that give what `head` gives for plain features. What a head makes of
+  // features that do not vary here goes into the bias.
+  torch::Tensor Unfold(const Head& head) const {
+    const auto in_float64 = [](const torch::Tensor& tensor) { return tensor.to(torch::kFloat64); };
+    const torch::Tensor kernel = in_float64(ToTensor(head.kernel, {head.dimension, head.classes}, torch::kCPU));
+    const torch::Tensor bias = in_float64(ToTensor(head.bias, {head.classes}, torch::kCPU)) + mean_.matmul(kernel);
+    const torch::Tensor spread = torch::where(scale_ > 0, scale_.reciprocal(), 0.0).unsqueeze(1);
+    return torch::cat({kernel * spread, bias.unsqueeze(0)}).to(features_.device());
+  }
+
   // The head that gives for plain features what `weights`, [dimension + 1, classes], give for these.
   Head Fold(const torch::Tensor& weights) const {
     const torch::Tensor on_cpu = weights.to(torch::kCPU);
@@ -85,7 +95,9 @@ class Path {
       : validation_(validation),
         device_(options.device),
         standardised_(train, at::Device(device_)),
-        regression_(standardised_.features(), LabelTensor(train, device_), options.classes) {}
+        regression_(standardised_.features(), LabelTensor(train, device_), options.classes) {
+    if (options.start) regression_.SetWeights(standardised_.Unfold(*options.start));
+  }
 
   bool Finished() const { return static_cast<int>(solved_.trials.size()) - solved_.best >= kPatience; }
   bool HasTrial() const { return !solved_.trials.empty(); }
@@ -152,6 +164,7 @@ absl::StatusOr<SolvedHead> SolveHead(const LabelledFeatures& train, const Labell
                                      const std::function<bool()>& stop, const std::function<bool()>& finish) {
   RETURN_IF_ERROR(CheckFeatures("train", train, train.dimension, options.classes));
   RETURN_IF_ERROR(CheckFeatures("validation", validation, train.dimension, options.classes));
+  RETURN_IF_ERROR(CheckStart(options.start, train.dimension, options.classes));
   RETURN_IF_ERROR(CheckFinite("train", train));
   RETURN_IF_ERROR(CheckFinite("validation", validation));
   const std::vector<double> grid = options.l2 ? std::vector<double>{*options.l2} : L2Grid();

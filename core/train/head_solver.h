@@ -17,6 +17,7 @@ struct SolverOptions {
   int classes = 0;
   std::optional<double> l2;  // unset: the one of L2Grid() with the lowest validation loss
   std::string device = "cpu";
+  std::optional<Head> start;  // where the search for the first optimum begins; of these features and classes
 };
 
 // The optimum for one strength of the penalty.
@@ -44,6 +45,8 @@ using TrialObserver = std::function<absl::Status(const L2Trial&)>;
 // Minimises mean cross entropy + l2/2 |kernel|^2 of standardised features (mean 0 and variance 1 over `train`; a
 // feature that does not vary there takes no part). In scikit-learn's terms: StandardScaler, then
 // LogisticRegression(C = 1 / (images l2)). The scaling is folded into kernel and bias: the head takes plain features.
+//
+// The optimum does not depend on where the search for it begins, but for rounding; how long that takes does.
 //
 // Without options.l2 the grid is solved in order, each from the solution before, until the validation loss has been
 // above its lowest for three trials in a row. The head is of the train split alone.

@@ -184,10 +184,8 @@ Head InitialHead(uint32_t seed, int dimension, int classes) {
   return head;
 }
 
-absl::Status CheckStart(const LabelledFeatures& train, const HeadOptions& options) {
-  if (!options.start || (options.start->dimension == train.dimension && options.start->classes == options.classes)) {
-    return absl::OkStatus();
-  }
+absl::Status CheckStart(const std::optional<Head>& start, int dimension, int classes) {
+  if (!start || (start->dimension == dimension && start->classes == classes)) return absl::OkStatus();
   return absl::InvalidArgumentError("the head to start from is of other features or classes");
 }
 
@@ -202,7 +200,7 @@ absl::StatusOr<TrainedHead> TrainHead(const LabelledFeatures& train, const Label
                                       const std::function<bool()>& stop) {
   RETURN_IF_ERROR(CheckFeatures("train", train, train.dimension, options.classes));
   RETURN_IF_ERROR(CheckFeatures("validation", validation, train.dimension, options.classes));
-  RETURN_IF_ERROR(CheckStart(train, options));
+  RETURN_IF_ERROR(CheckStart(options.start, train.dimension, options.classes));
   const std::string inputs_digest = InputsDigest(train, validation, options);
   std::optional<TrainingState> state = LoadCheckpoint(checkpoint_path, inputs_digest, train.dimension, options.classes);
   if (!state) state = InitialState(train.dimension, options);

@@ -35,7 +35,7 @@ struct HeadOptions {
 };
 
 // InvalidArgument for a start that is not of these features and classes.
-absl::Status CheckStart(const LabelledFeatures& train, const HeadOptions& options);
+absl::Status CheckStart(const std::optional<Head>& start, int dimension, int classes);
 
 struct EpochMetrics {
   int epoch = 0;

@@ -250,7 +250,7 @@ absl::StatusOr<SweptHead> Sweep(const LabelledFeatures& train, const LabelledFea
                                 const std::function<bool()>& finish) {
   RETURN_IF_ERROR(CheckFeatures("train", train, train.dimension, options.classes));
   RETURN_IF_ERROR(CheckFeatures("validation", validation, train.dimension, options.classes));
-  RETURN_IF_ERROR(CheckStart(train, options));
+  RETURN_IF_ERROR(CheckStart(options.start, train.dimension, options.classes));
   if (candidates.empty()) return absl::InvalidArgumentError("there is no candidate to train");
   return network::StatusFromThrow(absl::StatusCode::kInternal, "sweep", [&]() -> absl::StatusOr<SweptHead> {
     const SingleThread single_thread;

@@ -60,7 +60,8 @@ absl::StatusOr<ChosenHead> Solve(const Attempt& attempt, const train::HeadOption
                        .validation_accuracy = trial.validation_accuracy,
                        .seconds = trial.seconds});
   };
-  const train::SolverOptions of_solver{.classes = options.classes, .l2 = spec.l2, .device = options.device};
+  const train::SolverOptions of_solver{
+      .classes = options.classes, .l2 = spec.l2, .device = options.device, .start = options.start};
   ASSIGN_OR_RETURN(train::SolvedHead solved,
                    train::SolveHead(
                        splits.train, splits.validation, of_solver, add, [&] { return attempt.Stopped(); },

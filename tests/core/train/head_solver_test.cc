@@ -62,6 +62,20 @@ TEST_F(HeadSolverTest, HeadOfPlainFeaturesGivesTheTrialsNumbers) {
   EXPECT_NEAR(LossOn(validation_, solved.head), trial.validation_loss, 1e-6);
 }
 
+TEST_F(HeadSolverTest, StartNearTheOptimumIsQuickAndLeadsToTheSame) {
+  for (size_t i = 0; i < train_.labels.size(); ++i) train_.values[i * kDimension + 5] = 3;  // does not vary
+  options_.l2 = 0.01;
+  ASSERT_OK_AND_ASSIGN(const SolvedHead cold, Solve());
+  options_.start = cold.head;
+  options_.start->kernel[5 * kClasses] = 1;  // of the one that does not: 3 more for this class
+  options_.start->bias[0] -= 3;
+  ASSERT_OK_AND_ASSIGN(const SolvedHead warm, Solve());
+  EXPECT_LE(warm.trials[0].iterations, cold.trials[0].iterations / 2);
+  EXPECT_NEAR(warm.trials[0].validation_loss, cold.trials[0].validation_loss, 1e-5);
+  options_.start->classes = kClasses + 1;
+  EXPECT_THAT(Solve(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("start")));
+}
+
 TEST_F(HeadSolverTest, ScaleAndOffsetOfAFeatureDoNotMatter) {
   options_.l2 = 0.01;
   ASSERT_OK_AND_ASSIGN(const SolvedHead plain, Solve());
