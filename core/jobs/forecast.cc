@@ -35,7 +35,7 @@ struct Measured {
 
 struct Rates {
   Measured computing, reading;  // features, per photo or view of one
-  Measured training;            // per photo and epoch; of specs that count no epochs, per photo
+  Measured training;            // per photo and epoch; per photo, where Epochs() is not known
   Measured finishing;           // evaluating and publishing, per job
 };
 
@@ -44,14 +44,42 @@ double PhaseOf(const Result& result, const std::string& name) {
   return found == result.phase_seconds.end() ? 0 : found->second;
 }
 
-// Not those of a solver, nor of phases; nor a sweep, whose epochs have more and less candidates.
-bool CountsEpochs(const TrainSpec& spec) {
-  return spec.epochs.has_value() && spec.sweep.empty();
+bool BeginsWithHead(const TrainSpec& spec) {
+  return spec.phases.empty() || spec.phases.front().trainable == "head";
+}
+
+// Of the phases on photos: next to theirs, those of the head before them take no time.
+int PhotoEpochs(const TrainSpec& spec) {
+  int epochs = 0;
+  for (const Phase& phase : spec.phases) {
+    if (phase.trainable != "head") epochs += phase.epochs.value_or(0);
+  }
+  return epochs;
+}
+
+// Those that training takes its time for, at most; not known for a solver, nor for a sweep, whose epochs have more and
+// less candidates.
+std::optional<int> Epochs(const TrainSpec& spec) {
+  if (const int on_photos = PhotoEpochs(spec); on_photos > 0) return on_photos;
+  if (!spec.phases.empty()) return spec.phases.front().epochs;
+  return spec.sweep.empty() ? spec.epochs : std::nullopt;
+}
+
+bool TrainsTheSame(const std::vector<Phase>& a, const std::vector<Phase>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Phase& one, const Phase& other) { return one.trainable == other.trainable; });
 }
 
 bool IsAlike(const TrainSpec& a, const TrainSpec& b) {
   return a.backbone == b.backbone && a.preset == b.preset && a.device == b.device &&
-         CountsEpochs(a) == CountsEpochs(b) && a.sweep.empty() == b.sweep.empty();
+         a.epochs.has_value() == b.epochs.has_value() && a.sweep.empty() == b.sweep.empty() &&
+         TrainsTheSame(a.phases, b.phases);
+}
+
+// What the job has run of Epochs(): those on photos have no early stop but where it is asked for.
+int EpochsRun(const TrainSpec& spec, const Result& result) {
+  const int on_photos = PhotoEpochs(spec);
+  return on_photos > 0 ? std::min(on_photos, result.epochs_run) : result.epochs_run;
 }
 
 // How many rows of features there are to a photo: train photos have their views.
@@ -59,17 +87,18 @@ double RowsPerPhoto(const TrainSpec& spec) {
   return 1 + spec.train_fraction.value_or(0) * (spec.views.value_or(1) - 1);
 }
 
-Rates RatesFor(const TrainSpec& spec, const std::vector<Job>& succeeded) {
+Rates RatesFor(const TrainSpec& spec, const ForecastFacts& facts) {
   Rates rates;
-  for (const Job& job : succeeded) {
+  for (const Job& job : facts.succeeded) {
     if (!job.result || !IsAlike(job.spec, spec)) continue;
     const Result& result = *job.result;
     const int rows = result.images_computed + result.images_from_cache;
     // Those that did both say little about either.
     if (result.images_from_cache == 0) rates.computing.Add(PhaseOf(result, "prepare"), rows);
     if (result.images_computed == 0) rates.reading.Add(PhaseOf(result, "prepare"), rows);
-    rates.training.Add(PhaseOf(result, "train"),
-                       rows / RowsPerPhoto(job.spec) * (CountsEpochs(spec) ? result.epochs_run : 1));
+    // Without a phase of the head there are no features.
+    const double photos = rows > 0 ? rows / RowsPerPhoto(job.spec) : facts.images(job.spec.dataset).value_or(0);
+    rates.training.Add(PhaseOf(result, "train"), photos * (Epochs(spec) ? EpochsRun(job.spec, result) : 1));
     rates.finishing.Add(PhaseOf(result, "evaluate") + PhaseOf(result, "publish"), 1);
   }
   return rates;
@@ -90,7 +119,7 @@ class Estimate {
  public:
   Estimate(const Job& job, const ForecastFacts& facts)
       : job_(job),
-        rates_(RatesFor(job.spec, facts.succeeded)),
+        rates_(RatesFor(job.spec, facts)),
         since_progress_(absl::ToDoubleSeconds(facts.now - job.progress.time)),
         has_features_(job.progress.epoch > 0 || HasFeatures(job.spec, facts.succeeded)) {
     if (const auto images = facts.images(job.spec.dataset)) images_ = *images;
@@ -115,16 +144,28 @@ class Estimate {
  private:
   Seconds Finishing() const { return rates_.finishing.PerUnit(); }
   Seconds PreparingAll() const {
+    if (!BeginsWithHead(job_.spec)) return 0;
     const Seconds per_row = has_features_ ? rates_.reading.PerUnit() : rates_.computing.PerUnit();
     return Times(Times(per_row, images_), RowsPerPhoto(job_.spec));
   }
-  Seconds EpochsLeft() const {
-    const int left = CountsEpochs(job_.spec) ? *job_.spec.epochs - job_.progress.epoch : 1;
-    return Times(Times(rates_.training.PerUnit(), images_), left);
+  Seconds EpochsLeft() const { return Times(Times(rates_.training.PerUnit(), images_), EpochCountLeft()); }
+  int EpochCountLeft() const {
+    const std::optional<int> epochs = Epochs(job_.spec);
+    if (!epochs) return 1;
+    if (job_.progress.epoch == 0) return *epochs;
+    // The numbers of all phases together; a head that stopped early leaves some out.
+    return std::min(*epochs, job_.progress.epochs - job_.progress.epoch);
+  }
+  bool TrainsHeadBeforePhotos() const {
+    return BeginsWithHead(job_.spec) && PhotoEpochs(job_.spec) > 0 &&
+           job_.progress.epochs - job_.progress.epoch >= PhotoEpochs(job_.spec);
   }
   // What the job itself measures goes before what others did.
   Seconds PreparingLeft() const { return job_.progress.seconds_left > 0 ? OwnWord() : PreparingAll(); }
-  Seconds TrainingLeft() const { return job_.progress.seconds_left > 0 ? OwnWord() : EpochsLeft(); }
+  Seconds TrainingLeft() const {
+    if (job_.progress.seconds_left <= 0) return EpochsLeft();
+    return TrainsHeadBeforePhotos() ? Sum(OwnWord(), EpochsLeft()) : OwnWord();
+  }
   Seconds OwnWord() const { return std::max(0.0, job_.progress.seconds_left - since_progress_); }
 
   Seconds UpToItsLimit(Seconds left) const {

@@ -143,6 +143,44 @@ TEST_F(ForecastTest, JobsThatCountNoEpochsAreComparedWithTheirLike) {
   EXPECT_THAT(OutlookOf(job).end, Optional(In(20 + 10 + 2)));  // 50 photos in 5 s
 }
 
+TEST_F(ForecastTest, PhasesOnPhotosAreWhatTakesTheTime) {
+  TrainSpec spec = Spec();
+  spec.preset = "balanced";
+  spec.epochs.reset();
+  spec.phases = {{.trainable = "head", .epochs = 10}, {.trainable = "blocks:2", .epochs = 5}};
+  HasSucceeded();
+  facts_.succeeded[0].spec = spec;
+  facts_.succeeded[0].spec.dataset = "datasets/b/versions/1";
+  facts_.succeeded[0].result->epochs_run = 9;  // 4 of the head, 5 of 50 photos in 5 s
+  spec.phases[1].epochs = 20;
+  Job& job = Add(State::kQueued, spec);
+  EXPECT_THAT(OutlookOf(job).end, Optional(In(20 + 40 + 2)));
+  // While the head is trained, its own word is of the head alone.
+  job.state = State::kTraining;
+  job.progress = {.epoch = 2, .epochs = 30, .seconds_left = 1, .time = In(0)};
+  EXPECT_THAT(OutlookOf(job).end, Optional(In(1 + 40 + 2)));
+  job.progress = {.epoch = 5, .epochs = 24, .seconds_left = 50, .time = In(0)};  // the first on photos
+  EXPECT_THAT(OutlookOf(job).end, Optional(In(50 + 2)));
+  job.progress.seconds_left = 0;
+  EXPECT_THAT(OutlookOf(job).end, Optional(In(38 + 2)));
+
+  job.spec.phases[1].trainable = "all";
+  EXPECT_EQ(OutlookOf(job).end, std::nullopt);
+}
+
+TEST_F(ForecastTest, PhasesWithoutAHeadComputeNoFeatures) {
+  TrainSpec spec = Spec();
+  spec.preset = "custom";
+  spec.epochs.reset();
+  spec.phases = {{.trainable = "all", .epochs = 10}};
+  HasSucceeded("datasets/a/versions/1");
+  facts_.succeeded[0].spec = spec;
+  facts_.succeeded[0].result->epochs_run = 10;
+  facts_.succeeded[0].result->images_computed = 0;
+  facts_.succeeded[0].result->phase_seconds = {{"train", 40}, {"evaluate", 3}};
+  EXPECT_THAT(OutlookOf(Add(State::kQueued, spec)).end, Optional(In(40 + 3)));
+}
+
 TEST_F(ForecastTest, TimeLimitBoundsTheEnd) {
   HasSucceeded();
   TrainSpec spec = Spec();
