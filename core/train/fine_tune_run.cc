@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <numeric>
 #include <utility>
 
@@ -26,6 +27,12 @@ std::vector<int64_t> Numbered(int count) {
   std::iota(numbers.begin(), numbers.end(), 0);
   return numbers;
 }
+
+// Thrown through LibTorch, between two blocks.
+class StopAsked : public std::exception {
+ public:
+  const char* what() const noexcept override { return "asked to stop"; }
+};
 
 // Adds the time it lives to a number of seconds.
 class TimeKeeper {
@@ -78,6 +85,10 @@ FineTuneRun::FineTuneRun(const FineTuneInputs& inputs, const FineTuneOptions& op
       train_(inputs.train, network_.get(), &activations_, 0),
       validation_(inputs.validation, network_.get(), &activations_, inputs.train->images()) {
   for (const auto& [name, tensor] : changing_) best_[name] = tensor.detach().clone();
+  if (!options.stop_within_updates) return;
+  network_->CallBetweenBlocks([this] {
+    if (stop_()) throw StopAsked();
+  });
 }
 
 void FineTuneRun::Begin() {
@@ -110,8 +121,21 @@ int64_t FineTuneRun::UpdatesPerEpoch() const {
 
 absl::Status FineTuneRun::RunEpoch() {
   if (PhaseIsOver()) BeginPhase(progress_.phase + 1);
-  ASSIGN_OR_RETURN(const evaluate::Metrics validation, TrainAndValidate());
-  return EndEpoch(validation);
+  try {
+    ASSIGN_OR_RETURN(const evaluate::Metrics validation, TrainAndValidate());
+    return EndEpoch(validation);
+  } catch (const StopAsked&) {
+    DropUpdate();
+    return StoppedHere();
+  }
+}
+
+void FineTuneRun::DropUpdate() {
+  const torch::NoGradGuard no_grad;
+  updater_->DropGradients();
+  const std::vector<torch::Tensor> moved = network_->MovedStatistics();
+  for (size_t i = 0; i < statistics_before_.size(); ++i) moved[i].copy_(statistics_before_[i]);
+  statistics_before_.clear();
 }
 
 void FineTuneRun::BeginPhase(int phase) {
@@ -225,6 +249,7 @@ void FineTuneRun::FallBackToF32() {
 // The gradients of the mean over the batch, added up pass by pass.
 FineTuneRun::PassSums FineTuneRun::RunPasses(const Batch& batch) {
   const int64_t count = batch.targets.classes.size(0);
+  for (const torch::Tensor& moved : network_->MovedStatistics()) statistics_before_.push_back(moved.clone());
   const int64_t per_pass = (phase().batch_size + phase().accumulation - 1) / phase().accumulation;
   PassSums sums;
   int pass = 0;
@@ -233,6 +258,7 @@ FineTuneRun::PassSums FineTuneRun::RunPasses(const Batch& batch) {
     sums.loss += more.loss;
     sums.right += more.right;
   }
+  statistics_before_.clear();
   return sums;
 }
 

@@ -65,6 +65,8 @@ class FineTuneRun {
   void SetUpPhase();
 
   absl::StatusOr<evaluate::Metrics> TrainAndValidate();
+  // What a stop within an update leaves is that of the last one.
+  void DropUpdate();
   absl::Status CheckPrecision();
   void FallBackToF32();
 
@@ -98,6 +100,8 @@ class FineTuneRun {
   std::optional<WeightUpdater> updater_;  // of the phase
   std::optional<WeightAverage> average_;  // of the phase, with ema_decay
   std::vector<int64_t> order_;            // of the epoch under way
+  // The network's moved statistics before the update under way; empty between updates.
+  std::vector<torch::Tensor> statistics_before_;
 };
 
 }  // namespace graft::train

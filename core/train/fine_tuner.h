@@ -87,6 +87,9 @@ struct FineTuneOptions {
   uint32_t seed = 0;
   std::string device = "cpu";
   bool bf16 = false;  // forward and backward passes in bfloat16, weights and updates in float32
+  // `stop` is asked between the blocks of forward and backward passes as well, for networks whose updates take seconds
+  // (32 photos through EfficientNetV2-B0 and back on two cores: five). The update under way is dropped then.
+  bool stop_within_updates = false;
   // On the CPU and where images stay the same (no augmentation, mixup or cutmix), what a phase's frozen layers make of
   // them is kept: so much in memory, then so much in a file beside the checkpoint, the rest is computed anew every
   // epoch.
@@ -128,7 +131,8 @@ std::string DigestOf(const FineTuned& tuned);
 // a valid one of this very run exists, training goes on from the later. What stays frozen in all phases is not in it.
 // `observer` and `observed_epochs`: as for TrainHead.
 //
-// Errors: Cancelled once `stop`, which is asked before every update, says so: the checkpoint is at that update.
+// Errors: Cancelled once `stop`, which is asked before every update, says so: the checkpoint is at that update. `stop`
+// may be called by LibTorch's threads, one at a time while the caller waits.
 // InvalidArgument for options or inputs outside the ranges above, naming the field; for a non-finite loss, naming epoch
 // and step, with the checkpoint before that epoch left on disk. DataLoss for weights that are not the backbone's. Those
 // of the sources and of the observer. ResourceExhausted when the device's memory is.

@@ -44,6 +44,22 @@ class Autocast {
   const bool enabled_;
 };
 
+// While it lives, these batch norms use and move statistics; or not.
+class TrainingMode {
+ public:
+  TrainingMode(const std::vector<torch::nn::Module*>& modules, bool training) : modules_(modules) {
+    for (torch::nn::Module* module : modules_) module->train(training);
+  }
+  ~TrainingMode() {
+    for (torch::nn::Module* module : modules_) module->eval();
+  }
+  TrainingMode(const TrainingMode&) = delete;
+  TrainingMode& operator=(const TrainingMode&) = delete;
+
+ private:
+  const std::vector<torch::nn::Module*>& modules_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainableNetwork>> TrainableNetwork::Create(const std::string& backbone,
@@ -157,7 +173,15 @@ torch::Tensor TrainableNetwork::Normalize(const torch::Tensor& images) const {
 
 torch::Tensor TrainableNetwork::RunLayers(int first, const torch::Tensor& value, int last, bool bf16) {
   const Autocast autocast(device_, bf16);
-  return module_->ForwardFrom(first, value, last);
+  torch::Tensor reached = value;
+  for (const network::Block& block : blocks_) {
+    if (!between_blocks_ || block.last <= first || block.last >= last) continue;
+    reached = module_->ForwardFrom(first, reached, block.last);
+    first = block.last;
+    between_blocks_();
+    if (reached.requires_grad()) reached.register_hook([this](const torch::Tensor&) { between_blocks_(); });
+  }
+  return module_->ForwardFrom(first, reached, last);
 }
 
 torch::Tensor TrainableNetwork::RunFrozen(const torch::Tensor& images, bool bf16) {
@@ -166,10 +190,17 @@ torch::Tensor TrainableNetwork::RunFrozen(const torch::Tensor& images, bool bf16
 }
 
 torch::Tensor TrainableNetwork::RunTrained(const torch::Tensor& boundary, bool bf16, bool training) {
-  for (torch::nn::Module* statistics : statistics_) statistics->train(training);
+  const TrainingMode mode(statistics_, training);
   const torch::Tensor pooled = RunLayers(boundary_, boundary, module_->architecture().features, bf16);
-  for (torch::nn::Module* statistics : statistics_) statistics->eval();
   return torch::addmm(bias_, pooled.flatten(1).to(torch::kFloat32), kernel_);
+}
+
+std::vector<torch::Tensor> TrainableNetwork::MovedStatistics() const {
+  std::vector<torch::Tensor> moved;
+  for (const torch::nn::Module* module : statistics_) {
+    for (const torch::Tensor& buffer : module->buffers()) moved.push_back(buffer);
+  }
+  return moved;
 }
 
 Head TrainableNetwork::CopyHead() const {

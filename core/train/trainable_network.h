@@ -3,9 +3,11 @@
 
 #include <torch/types.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -48,6 +50,13 @@ class TrainableNetwork {
   // with BatchNormMode::kTrain use and move statistics.
   torch::Tensor RunTrained(const torch::Tensor& boundary, bool bf16, bool training);
 
+  // From now on `call` is made between the blocks of both parts, in forward and in backward passes, there by LibTorch's
+  // threads. What it throws, derived from std::exception, ends the pass; gradients and statistics are then between two
+  // states.
+  void CallBetweenBlocks(std::function<void()> call) { between_blocks_ = std::move(call); }
+  // Those that RunTrained moves in the phase, by reference.
+  std::vector<torch::Tensor> MovedStatistics() const;
+
   int classes() const { return static_cast<int>(bias_.size(0)); }
   torch::Device device() const { return device_; }
   Head CopyHead() const;
@@ -69,6 +78,7 @@ class TrainableNetwork {
   PhaseOptions phase_;
   int boundary_;                                // the last layer of the frozen part
   std::vector<torch::nn::Module*> statistics_;  // batch norms whose running statistics train
+  std::function<void()> between_blocks_;        // or nothing
 };
 
 }  // namespace graft::train

@@ -144,6 +144,7 @@ train::FineTuneOptions FineTuneOptionsOf(const jobs::TrainSpec& spec, std::vecto
   options.seed = *spec.seed;
   options.device = spec.device;
   options.bf16 = bf16;
+  options.stop_within_updates = true;
   return options;
 }
 

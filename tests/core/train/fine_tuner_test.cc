@@ -369,6 +369,24 @@ TEST_F(ResumeTest, StoppedEveryThirdQuestionThreePhasesEndWithTheSameBytes) {
   EXPECT_EQ(DigestOf(*tuned), undisturbed);
 }
 
+TEST_F(ResumeTest, StoppedWithinAnUpdateItIsMadeAgainWithTheSameBytes) {
+  options_.phases = {Phase(Trainable::kLastBlocks), Phase(Trainable::kAll)};
+  for (PhaseOptions& phase : options_.phases) phase.batch_norm = BatchNormMode::kTrain;
+  int updates = 0, questions = 0;
+  const auto count = [](int& asked) { return [&asked] { return ++asked < 0; }; };
+  ASSERT_OK_AND_ASSIGN(const FineTuned undisturbed, Run("undisturbed", count(updates)));
+  options_.stop_within_updates = true;
+  ASSERT_OK_AND_ASSIGN(const FineTuned asked, Run("asked", count(questions)));
+  EXPECT_EQ(DigestOf(asked), DigestOf(undisturbed));
+  EXPECT_GT(questions, 10 * updates);
+  for (int stop = 1; stop <= 7; ++stop) {
+    const std::string checkpoint = "stopped" + std::to_string(stop);
+    EXPECT_THAT(Run(checkpoint, StopAt(stop * questions / 8)), StatusIs(absl::StatusCode::kCancelled));
+    ASSERT_OK_AND_ASSIGN(const FineTuned tuned, Run(checkpoint));
+    EXPECT_EQ(DigestOf(tuned), DigestOf(undisturbed)) << "stopped at question " << stop * questions / 8;
+  }
+}
+
 TEST_F(ResumeTest, TornAndForeignCheckpointsAreNotUsed) {
   options_.phases = {Phase(Trainable::kLastBlocks)};
   const std::string undisturbed = DigestOfRun("undisturbed");
