@@ -2,6 +2,7 @@
 # Runs Python tests against the programs of a build.
 #
 #   tests/pytest.sh client/python/tests --build build/release [pytest arguments]
+#   tests/pytest.sh tests/deploy --build build/release
 #
 #   GRAFT_TEST_VENV  what deploy/install-deps.sh --tests made (default: .venv-tests in the checkout)
 set -euo pipefail

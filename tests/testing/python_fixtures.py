@@ -1,11 +1,11 @@
 """Pytest fixtures: the installed Python client, a real server, and photos to push. A conftest.py imports what it needs."""
 
 import pathlib
-import shutil
 import subprocess
 import sys
 
 import pytest
+import python_client
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/bench"))
@@ -23,16 +23,7 @@ def build(request):
 
 @pytest.fixture(scope="session", autouse=True)
 def installed(tmp_path_factory):
-    """The folder that `pip install ./client/python` filled; from here on `import graft` finds it."""
-    checkout, target = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("installed")
-    leftovers = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
-    for folder in ("client/python", "proto"):
-        shutil.copytree(ROOT / folder, checkout / folder, ignore=leftovers)
-    # What it needs is in the venv of the tests, which have no network.
-    flags = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", target]
-    subprocess.run([sys.executable, "-m", "pip", "install", *flags, "./client/python"], cwd=checkout, check=True)
-    sys.path.insert(0, str(target))
-    return target
+    return python_client.install(tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture(scope="session")

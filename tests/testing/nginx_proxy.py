@@ -1,0 +1,77 @@
+"""Debian's nginx with the configuration of deploy/nginx, in front of real servers."""
+
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def make_certificate(folder):
+    """tls.crt and tls.key in `folder`, self-signed, for localhost."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "tls.key"]
+    command = ["openssl", "req", "-x509", *key, "-out", folder / "tls.crt", "-days", "2", *names]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+class Nginx:
+    """Starts with `with`. `folder` becomes a copy of deploy/nginx, with an address and servers of its own."""
+
+    def __init__(self, folder, servers, more_files=None):
+        self.folder, self.address, self.process = pathlib.Path(folder), f"127.0.0.1:{free_port()}", None
+        shutil.copytree(ROOT / "deploy/nginx", self.folder, dirs_exist_ok=True)
+        (self.folder / "run").mkdir()
+        make_certificate(self.folder / "tls")
+        self._rewrite("listen.conf", "8443", self.address)
+        line = (self.folder / "upstream.conf").read_text(encoding="utf-8").splitlines()[-1]
+        lines = [line.replace("127.0.0.1:50051", server) for server in servers]
+        assert all(server in text for server, text in zip(servers, lines))
+        (self.folder / "upstream.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for name, text in (more_files or {}).items():
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            (self.folder / name).write_text(text, encoding="utf-8")
+
+    def _rewrite(self, name, old, new):
+        text = (self.folder / name).read_text(encoding="utf-8")
+        assert old in text
+        (self.folder / name).write_text(text.replace(old, new), encoding="utf-8")
+
+    @property
+    def ca_file(self):
+        return str(self.folder / "tls/tls.crt")
+
+    def __enter__(self):
+        command = ["nginx", "-e", "stderr", "-p", self.folder, "-c", "nginx.conf"]
+        with open(self.folder / "nginx.log", "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        host, port = self.address.split(":")
+        for _ in range(200):
+            with socket.socket() as one:
+                if one.connect_ex((host, int(port))) == 0:
+                    return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise SystemExit(f"nginx did not start:\n{self.log()}")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def log(self):
+        return (self.folder / "nginx.log").read_text(encoding="utf-8", errors="replace")
+
+    def pids(self):
+        """The master and its workers."""
+        children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [self.process.pid, *map(int, children.stdout.split())]
