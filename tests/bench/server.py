@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -63,7 +64,7 @@ class Server:
 
     def __init__(self, build, data, flags=()):
         self.bin, self.data, self.flags = pathlib.Path(build) / "bin", pathlib.Path(data), list(flags)
-        self.process = self.address = None
+        self.process = self.address = self.metrics_address = None
 
     def __enter__(self):
         self.data.mkdir(parents=True, exist_ok=True)
@@ -72,10 +73,9 @@ class Server:
         with open(log, "w", encoding="utf-8") as file:
             self.process = subprocess.Popen([*command, "--metrics-listen", "127.0.0.1:0", *self.flags], stderr=file)
         for _ in range(600):
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            found = [line.removeprefix("listening on ") for line in lines if line.startswith("listening on ")]
-            if found:
-                self.address = found[0]
+            text = log.read_text(encoding="utf-8", errors="replace")
+            if found := re.search(r"^listening on (\S+)\nmetrics on (\S+)\n", text, re.MULTILINE):  # one write
+                self.address, self.metrics_address = found.groups()
                 return self
             if self.process.poll() is not None:
                 break
