@@ -34,8 +34,9 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 curl
 )
 
-# perf_analyzer loads libb64. The tests of deploy/ run nginx by hand: the service of its package is of no use.
-test_packages=(libb64-0d nginx-light openssl procps)
+# perf_analyzer loads libb64. The tests of deploy/ run nginx by hand (the service of its package is of no use), ask
+# systemd-analyze, and make a backup.
+test_packages=(libb64-0d nginx-light openssl procps systemd sqlite3)
 
 # What the wheels are pinned to. --no-deps: LibTorch's CPU libraries need none of the Python packages, and its
 # dependency list would pull in gigabytes of CUDA.

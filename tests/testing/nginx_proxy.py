@@ -17,7 +17,6 @@ def free_port():
 
 def make_certificate(folder):
     """tls.crt and tls.key in `folder`, self-signed, for localhost."""
-    folder.mkdir(parents=True, exist_ok=True)
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "tls.key"]
     command = ["openssl", "req", "-x509", *key, "-out", folder / "tls.crt", "-days", "2", *names]
@@ -25,13 +24,21 @@ def make_certificate(folder):
 
 
 class Nginx:
-    """Starts with `with`. `folder` becomes a copy of deploy/nginx, with an address and servers of its own."""
+    """Starts with `with`. `folder` becomes a copy of deploy/nginx, with an address and servers of its own.
 
-    def __init__(self, folder, servers, more_files=None):
+    more_files  further files, name -> text
+    entrypoint  the script that starts it, and makes the certificate; else both happens here
+    """
+
+    def __init__(self, folder, servers, more_files=None, entrypoint=None):
         self.folder, self.address, self.process = pathlib.Path(folder), f"127.0.0.1:{free_port()}", None
         shutil.copytree(ROOT / "deploy/nginx", self.folder, dirs_exist_ok=True)
         (self.folder / "run").mkdir()
-        make_certificate(self.folder / "tls")
+        (self.folder / "tls").mkdir()
+        self._command = ["bash", entrypoint, self.folder] if entrypoint else ["nginx", "-e", "stderr", "-p", self.folder,
+                                                                              "-c", "nginx.conf"]
+        if entrypoint is None:
+            make_certificate(self.folder / "tls")
         self._rewrite("listen.conf", "8443", self.address)
         line = (self.folder / "upstream.conf").read_text(encoding="utf-8").splitlines()[-1]
         lines = [line.replace("127.0.0.1:50051", server) for server in servers]
@@ -51,9 +58,8 @@ class Nginx:
         return str(self.folder / "tls/tls.crt")
 
     def __enter__(self):
-        command = ["nginx", "-e", "stderr", "-p", self.folder, "-c", "nginx.conf"]
         with open(self.folder / "nginx.log", "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
         host, port = self.address.split(":")
         for _ in range(200):
             with socket.socket() as one:

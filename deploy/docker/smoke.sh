@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Does with the composed services what a user does: trains on generated pictures, classifies over TLS.
+#
+#   deploy/docker/smoke.sh [--profile cpu|gpu]     starts the services with docker compose, and stops them
+#   deploy/docker/smoke.sh --running               only uses services that run already, where they are:
+#     GRAFT_ADDRESS     default localhost:8443     GRAFT_CA          file with the proxy's certificate
+#     PYTHON            one with client/python installed (default python3)
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+profile=cpu
+running=no
+while [ $# -gt 0 ]; do
+  case $1 in
+    --profile) profile=${2:?--profile needs cpu or gpu}; shift 2 ;;
+    --running) running=yes; shift ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "smoke: unknown argument '$1' (see --help)" >&2; exit 2 ;;
+  esac
+done
+cd "$root"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+say() { printf '== %s\n' "$*"; }
+
+compose() { docker compose --profile "$profile" "$@"; }
+
+start_services() {
+  suffix=
+  [ "$profile" = cpu ] || suffix=-gpu
+  say "Building and starting"
+  compose build
+  compose run --rm --no-deps --entrypoint /opt/graft/bin/graft-weights "graft$suffix" \
+    random --data-dir /var/lib/graft --backbone mobilenet_v2
+  compose up --detach --wait
+  trap 'compose down; rm -rf "$scratch"' EXIT
+  compose cp "nginx$suffix:/etc/graft-nginx/tls/tls.crt" "$scratch/tls.crt"
+  python3 -m venv "$scratch/venv"
+  "$scratch/venv/bin/pip" install --quiet ./client/python
+  PYTHON=$scratch/venv/bin/python GRAFT_CA=$scratch/tls.crt
+}
+
+[ "$running" = yes ] || start_services
+
+say "Training and classifying through the proxy"
+python3 deploy/make_pictures.py "$scratch/shapes" 12
+"${PYTHON:-python3}" - "${GRAFT_ADDRESS:-localhost:8443}" "${GRAFT_CA:?the CA file is missing}" "$scratch/shapes" <<'PYTHON'
+import pathlib, sys
+import graft
+
+address, ca_file, photos = sys.argv[1:]
+with graft.Client(address, tls=graft.Tls(ca_file=ca_file)) as client:
+    print(client.push_dataset("smoke", photos).version.name)
+    job = client.submit_job({"dataset": "smoke", "backbone": "mobilenet_v2", "model": "smoke", "alias": "production"})
+    print(client.follow_job(job.name).result.model_version)
+    answer = client.classify("smoke@production", sorted(pathlib.Path(photos).rglob("*.png"))[0])
+    print(", ".join(f"{one.label} {one.probability:.2f}" for one in answer.predictions))
+PYTHON
+
+say "All of it works"
