@@ -27,7 +27,10 @@ ThreadPool::~ThreadPool() {
 
 bool ThreadPool::TryRun(std::function<void()> task) {
   absl::MutexLock lock(&mutex_);
-  if (!HasRoom()) return false;
+  if (!HasRoom()) {
+    ++refused_;
+    return false;
+  }
   tasks_.push_back(std::move(task));
   return true;
 }
@@ -36,6 +39,16 @@ void ThreadPool::Run(std::function<void()> task) {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &ThreadPool::HasRoom));
   tasks_.push_back(std::move(task));
+}
+
+int ThreadPool::waiting() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int>(tasks_.size());
+}
+
+int64_t ThreadPool::refused() const {
+  absl::MutexLock lock(&mutex_);
+  return refused_;
 }
 
 void ThreadPool::Work() {

@@ -1,6 +1,7 @@
 // Named threads, and a bounded pool of them.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
@@ -29,14 +30,18 @@ class ThreadPool {
   // Waits for room.
   void Run(std::function<void()> task) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  int waiting() const ABSL_LOCKS_EXCLUDED(mutex_);
+  int64_t refused() const ABSL_LOCKS_EXCLUDED(mutex_);  // by TryRun, so far
+
  private:
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return static_cast<int>(tasks_.size()) < capacity_; }
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !tasks_.empty(); }
 
   const int capacity_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
+  int64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

@@ -93,6 +93,16 @@ absl::StatusOr<std::vector<Version>> DatasetStore::List(absl::string_view after_
   return versions;
 }
 
+absl::StatusOr<DatasetStore::Counts> DatasetStore::Count() {
+  Counts counts;
+  RETURN_IF_ERROR(database_->Read("count data sets", [&](store::Transaction& transaction) {
+    transaction.sql() << "SELECT COUNT(DISTINCT dataset), COUNT(*) FROM dataset_versions", soci::into(counts.datasets),
+        soci::into(counts.versions);
+    return absl::OkStatus();
+  }));
+  return counts;
+}
+
 absl::StatusOr<std::vector<Example>> DatasetStore::Examples(const Version& version) {
   std::vector<Example> examples;
   RETURN_IF_ERROR(database_->Read("read data set", [&](store::Transaction& transaction) {

@@ -38,6 +38,10 @@ class DatasetStore {
   absl::StatusOr<std::vector<Version>> List(absl::string_view after_name, int limit);
   // Ordered by path: the order that split indices and class indices refer to.
   absl::StatusOr<std::vector<Example>> Examples(const Version& version);
+  struct Counts {
+    int datasets = 0, versions = 0;
+  };
+  absl::StatusOr<Counts> Count();
   absl::StatusOr<Report> GetReport(const VersionReference& reference);
 
   // The split for these fractions and seed: computed and stored on first use, then always the same. Given splits are

@@ -127,6 +127,14 @@ class ClassifierImpl : public Classifier {
 
   int loaded_trunks() const override { return trunks_->loaded(); }
 
+  ClassifierStats stats() const override {
+    ClassifierStats stats;
+    scheduler_->AddTo(stats);
+    trunks_->AddTo(stats);
+    heads_.AddTo(stats);
+    return stats;
+  }
+
  private:
   using Heads = std::vector<std::shared_ptr<const LoadedHead>>;
 
@@ -278,7 +286,8 @@ class ClassifierImpl : public Classifier {
     result.times = {.decode = request.decode,
                     .queue = request.queued,
                     .forward = request.forward,
-                    .total = absl::Now() - request.arrival};
+                    .total = absl::Now() - request.arrival,
+                    .postprocess = request.postprocess};
     return result;
   }
 

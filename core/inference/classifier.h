@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct Prediction {
 
 struct PhaseTimes {
   absl::Duration decode, queue, forward, total;  // queue: also for a trunk that is being loaded
+  absl::Duration postprocess;                    // of forward: the head, and the order of its labels
 };
 
 struct Classification {
@@ -54,6 +56,27 @@ struct ClassifierOptions {
   int64_t max_trunk_bytes = int64_t{8} << 30;   // likewise; those of a version aliased "production" stay
   int64_t response_cache_bytes = 0;             // answers to images seen before, for the same version; 0: none
   EngineFactory create_engine;                  // required
+};
+
+// What a classifier holds, and what it has done since it was made.
+struct ClassifierStats {
+  int images = 0;           // admitted and not answered
+  int64_t image_bytes = 0;  // of them, encoded
+  // Of them, those that wait: for decoding, for a trunk that is being loaded, for their forward pass.
+  int waiting_decode = 0, waiting_trunk = 0, waiting_forward = 0;
+  // Refused because of the limit on images or on bytes, or because the deadline would be missed.
+  int64_t refused_images = 0, refused_bytes = 0, refused_deadline = 0;
+  int64_t expired = 0;          // left at their deadline while they waited
+  std::vector<int64_t> passes;  // [i]: forward passes of i + 1 images
+
+  int trunks = 0;
+  int64_t trunk_bytes = 0;
+  int64_t trunk_loads = 0, trunk_load_failures = 0, trunks_removed = 0;
+  absl::Duration trunk_load_time;  // of all loads
+
+  int heads = 0;
+  int64_t head_bytes = 0;
+  std::set<std::string> models;  // with a head in memory
 };
 
 using batching::Priority;
@@ -99,6 +122,7 @@ class Classifier {
   virtual void Forget(const std::string& model, int number) = 0;
 
   virtual int loaded_trunks() const = 0;
+  virtual ClassifierStats stats() const = 0;
 };
 
 }  // namespace graft::inference

@@ -69,7 +69,9 @@ std::vector<absl::StatusOr<Classification>> RunForward(absl::Span<const RequestP
     ASSIGN_OR_RETURN(const std::vector<float> features, RunTrunk(fitting, trunk, cores));
     const auto dimension = static_cast<size_t>(facts.feature_dimension);
     for (size_t i = 0; i < fitting.size(); ++i) {
+      const absl::Time before = absl::Now();
       answers[rows[i]] = ApplyHead(*fitting[i], absl::MakeConstSpan(features).subspan(i * dimension, dimension));
+      fitting[i]->postprocess = absl::Now() - before;
     }
     return absl::OkStatus();
   });

@@ -49,6 +49,7 @@ absl::Status ReadTensors(const registry::ModelVersion& version, LoadedHead& head
 absl::StatusOr<std::shared_ptr<const LoadedHead>> ReadHead(const registry::ModelVersion& version) {
   ASSIGN_OR_RETURN(registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
   auto head = std::make_shared<LoadedHead>();
+  head->model = version.model;
   head->model_version = VersionName("models", version.model, version.number);
   head->backbone = version.backbone;
   head->backbone_sha256 = version.backbone_sha256;

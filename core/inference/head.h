@@ -17,6 +17,7 @@ namespace graft::inference {
 
 // Immutable.
 struct LoadedHead {
+  std::string model;
   std::string model_version;  // "models/m/versions/3"
   std::string backbone;
   std::string backbone_sha256;

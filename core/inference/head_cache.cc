@@ -31,6 +31,14 @@ absl::StatusOr<std::vector<std::shared_ptr<const LoadedHead>>> HeadCache::Remove
   });
 }
 
+void HeadCache::AddTo(ClassifierStats& stats) const {
+  for (const std::shared_ptr<const LoadedHead>& head : All()) {
+    ++stats.heads;
+    stats.head_bytes += head->bytes();
+    stats.models.insert(head->model);
+  }
+}
+
 std::vector<std::shared_ptr<const LoadedHead>> HeadCache::RemoveVersion(const std::string& model, int number) {
   return heads_.Remove(
       [key = std::pair(model, number)](const std::pair<std::string, int>& other) { return other == key; });

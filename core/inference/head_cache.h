@@ -27,6 +27,8 @@ class HeadCache {
   // Takes out one version's head without asking whether the version exists.
   std::vector<std::shared_ptr<const LoadedHead>> RemoveVersion(const std::string& model, int number);
   std::vector<std::shared_ptr<const LoadedHead>> All() const { return heads_.Values(); }
+  // Fills in what is about heads.
+  void AddTo(ClassifierStats& stats) const;
 
  private:
   absl::StatusOr<std::shared_ptr<const LoadedHead>> GetVersion(const std::string& model, int number);

@@ -35,6 +35,7 @@ struct Request {
   std::string cache_key;                                 // where its response is kept, if it is
   std::shared_ptr<const Classification> known_response;  // found there
   absl::Duration decode, forward;                        // spent so far
+  absl::Duration postprocess;                            // of forward
   absl::Time last_step;                                  // when it began to wait or to be worked on
   absl::Duration queued;                                 // time waited so far
 

@@ -52,17 +52,20 @@ absl::Status Scheduler::Admit(const RequestPointer& request) {
   return absl::OkStatus();
 }
 
-absl::Status Scheduler::CheckRoom(const Request& request) const {
+absl::Status Scheduler::CheckRoom(const Request& request) {
   if (stopped_) return ShuttingDown();
   const absl::Duration ahead = WaitAhead(request.call.priority);
   if (images_[0] + images_[1] >= options_.capacity_images) {
+    ++counts_.refused_images;
     return Overloaded(absl::StrCat(options_.capacity_images, " images are waiting already"), ahead);
   }
   if (bytes_ > 0 && bytes_ + static_cast<int64_t>(request.call.image.size()) > options_.capacity_bytes) {
+    ++counts_.refused_bytes;
     return Overloaded(absl::StrCat("images of ", bytes_, " bytes are waiting already"), ahead);
   }
   // Work that would come too late only makes the others late as well.
   if (ahead > absl::ZeroDuration() && absl::Now() + ahead * kWaitMargin + usual_work_ > request.call.deadline) {
+    ++counts_.refused_deadline;
     return Overloaded("so many images are waiting that this one would miss its deadline", ahead);
   }
   return absl::OkStatus();
@@ -101,6 +104,8 @@ bool Scheduler::TakeBatch(absl::Time now, absl::Time& next, Work& work) {
     for (const RequestPointer& request : work.requests) GiveToLane(request);
     work.trunk = work.requests.front()->trunk;
     work.forward_pass = ++forward_passes_;
+    if (counts_.passes.size() < work.requests.size()) counts_.passes.resize(work.requests.size());
+    ++counts_.passes[work.requests.size() - 1];
     // Alone in the house it may use every core; with others around each has one.
     work.cores = images_[0] + images_[1] == 1 ? engine::Cores::kAll : engine::Cores::kOne;
     lines_.splice(lines_.end(), lines_, line);
@@ -145,6 +150,18 @@ void Scheduler::Leave(const Request& request, absl::Duration busy) {
   bytes_ -= request.bytes;
   if (busy <= absl::ZeroDuration()) return;
   usual_work_ = usual_work_ == absl::ZeroDuration() ? busy : usual_work_ + (busy - usual_work_) * kLatestShare;
+}
+
+void Scheduler::AddTo(ClassifierStats& stats) const {
+  absl::MutexLock lock(&mutex_);
+  stats = counts_;
+  stats.images = images_[0] + images_[1];
+  stats.image_bytes = bytes_;
+  for (const auto& [key, request] : waiting_) {
+    stats.waiting_decode += request->place == Request::Place::kDecodeQueue;
+    stats.waiting_trunk += request->place == Request::Place::kParked;
+    stats.waiting_forward += request->place == Request::Place::kForwardQueue;
+  }
 }
 
 std::vector<RequestPointer> Scheduler::Stop() {
@@ -205,6 +222,7 @@ void Scheduler::Expire() {
       }
       expired = waiting_.begin()->second;
       TakeOut(expired);
+      ++counts_.expired;
     }
     on_expired_(std::move(expired));
   }

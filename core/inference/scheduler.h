@@ -66,6 +66,9 @@ class Scheduler {
   // The request is answered and leaves. `busy` is what lanes spent on it, zero if it was not run.
   void Leave(const Request& request, absl::Duration busy) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Replaces all of `stats` by what it knows.
+  void AddTo(ClassifierStats& stats) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Wakes every Next; gives back what waited. No request expires afterwards. One thread, the owner's.
   std::vector<RequestPointer> Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -78,7 +81,7 @@ class Scheduler {
 
   static Key KeyOf(const Request& request) { return {request.call.deadline, request.number}; }
 
-  absl::Status CheckRoom(const Request& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckRoom(const Request& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration WaitAhead(Priority priority) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Line& LineOf(const engine::Engine* trunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wait(const RequestPointer& request, Request::Place place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -93,7 +96,7 @@ class Scheduler {
   const SchedulerOptions options_;
   const std::function<void(RequestPointer)> on_expired_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   absl::CondVar decode_work_, forward_work_, earlier_deadline_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t next_number_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -102,6 +105,7 @@ class Scheduler {
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;           // of their encoded images
   absl::Duration usual_work_ ABSL_GUARDED_BY(mutex_);   // of a lane on one image, lately; zero: not known yet
   batching::FairQueue<RequestPointer> decode_queue_ ABSL_GUARDED_BY(mutex_);
+  ClassifierStats counts_ ABSL_GUARDED_BY(mutex_);                 // of them those that only grow
   std::list<Line> lines_ ABSL_GUARDED_BY(mutex_);                  // by turns; some are empty
   std::map<Key, RequestPointer> waiting_ ABSL_GUARDED_BY(mutex_);  // in whatever queue, and parked
   std::thread expirer_;

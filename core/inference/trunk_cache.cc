@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "core/base/status_from_throw.h"
 #include "core/base/status_macros.h"
@@ -54,12 +55,28 @@ int TrunkCache::loaded() const {
       std::count_if(entries_.begin(), entries_.end(), [](const auto& entry) { return entry.second.trunk != nullptr; }));
 }
 
+void TrunkCache::AddTo(ClassifierStats& stats) const {
+  absl::MutexLock lock(&mutex_);
+  stats.trunk_loads = counts_.trunk_loads;
+  stats.trunk_load_failures = counts_.trunk_load_failures;
+  stats.trunk_load_time = counts_.trunk_load_time;
+  stats.trunks_removed = counts_.trunks_removed;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.trunk == nullptr) continue;
+    ++stats.trunks;
+    stats.trunk_bytes += entry.trunk->bytes();
+  }
+}
+
 void TrunkCache::Load(const TrunkName& name) {
   const Key key(name.sha256, name.precision);
+  const absl::Time start = absl::Now();
   const absl::StatusOr<Trunk> trunk = CreateTrunk(name);
   std::vector<Waiter> waiters;
   {
     absl::MutexLock lock(&mutex_);
+    ++(trunk.ok() ? counts_.trunk_loads : counts_.trunk_load_failures);
+    counts_.trunk_load_time += absl::Now() - start;
     const auto entry = entries_.find(key);
     waiters.swap(entry->second.waiters);
     if (trunk.ok()) {
@@ -110,6 +127,7 @@ void TrunkCache::RemoveUnlessPinned(const Key& key) {
   if (entry == entries_.end() || entry->second.trunk == nullptr) return;
   leaving.swap(entry->second.trunk);
   entries_.erase(entry);
+  ++counts_.trunks_removed;
 }
 
 std::vector<TrunkCache::Key> TrunkCache::ByLastUse() const {

@@ -55,6 +55,8 @@ class TrunkCache {
   void Remove(const TrunkName& name) ABSL_LOCKS_EXCLUDED(mutex_);
 
   int loaded() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Fills in what is about trunks.
+  void AddTo(ClassifierStats& stats) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Key = std::pair<std::string, engine::Precision>;  // weights digest, precision
@@ -76,6 +78,7 @@ class TrunkCache {
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<Key, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   int64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
+  ClassifierStats counts_ ABSL_GUARDED_BY(mutex_);  // of them those of trunks that only grow
   std::unique_ptr<ThreadPool> loader_;
 };
 

@@ -34,6 +34,7 @@ struct Lease {
 struct Claim {
   Job job;
   Lease lease;
+  bool after_death = false;  // the attempt before ended because its worker died
 };
 
 enum class WorkerEnd { kDied, kStopped };

@@ -121,8 +121,10 @@ absl::StatusOr<std::optional<Claim>> JobStore::ClaimNext(absl::string_view devic
     RETURN_IF_ERROR(FinishStoppingUnheld(sql, on, now));
     const std::string next = absl::StrCat(Unheld(absl::ToUnixMicros(now)), " ORDER BY ", kOrderOfQueue, " LIMIT 1");
     std::vector<JobRow> rows;
+    bool after_death = false;
     do {
       ASSIGN_OR_RETURN(rows, SelectJobs(sql, next, on));
+      after_death = !rows.empty() && rows.front().WorkerDied(now);
     } while (!rows.empty() && CountDeath(sql, rows.front(), options_.max_retries, now));
     if (rows.empty()) return absl::OkStatus();
     JobRow& row = rows.front();
@@ -133,7 +135,7 @@ absl::StatusOr<std::optional<Claim>> JobStore::ClaimNext(absl::string_view devic
     Save(sql, row);
     sql << "UPDATE jobs SET worker = :worker WHERE number = :number", use(by), use(row.number);
     const Lease lease{.job_id = row.job.id, .attempt = row.job.attempt};
-    claim = Claim{.job = std::move(row.job), .lease = lease};
+    claim = Claim{.job = std::move(row.job), .lease = lease, .after_death = after_death};
     return absl::OkStatus();
   }));
   return claim;

@@ -197,4 +197,14 @@ absl::StatusOr<Registry::Counts> Registry::Count() {
   return counts;
 }
 
+absl::StatusOr<Registry::AliasMoveCounts> Registry::CountAliasMoves() {
+  long long moves = 0, rollbacks = 0;
+  RETURN_IF_ERROR(database_->Read("count moves of aliases", [&](store::Transaction& transaction) {
+    transaction.sql() << "SELECT COUNT(*), TOTAL(is_rollback) FROM model_alias_history", soci::into(moves),
+        soci::into(rollbacks);
+    return absl::OkStatus();
+  }));
+  return AliasMoveCounts{.promotions = moves - rollbacks, .rollbacks = rollbacks};
+}
+
 }  // namespace graft::registry

@@ -117,6 +117,11 @@ class Registry {
     int models = 0, versions = 0;
   };
   absl::StatusOr<Counts> Count();
+  // How often aliases were moved, since the database was made: both only grow.
+  struct AliasMoveCounts {
+    int64_t promotions = 0, rollbacks = 0;
+  };
+  absl::StatusOr<AliasMoveCounts> CountAliasMoves();
 
   // At start of a server: deletes folders without a row that no living attempt is staging, so also what a crash in the
   // middle of a Delete left.

@@ -13,6 +13,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
@@ -83,10 +84,17 @@ class Database::Impl {
     if (absl::Status begun = BeginImmediate(*writer_); !begun.ok()) return WithContext(begun, doing);
     absl::Cleanup roll_back = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { RollBack(*writer_); };
     RETURN_IF_ERROR(RunStep(*writer_, doing, step));
+    const absl::Time before = absl::Now();
     // A COMMIT whose sync failed is an error like any other: nothing is acknowledged.
     if (absl::Status committed = Execute(*writer_, "COMMIT"); !committed.ok()) return WithContext(committed, doing);
     std::move(roll_back).Cancel();
+    if (commit_observer_) commit_observer_(absl::Now() - before);
     return absl::OkStatus();
+  }
+
+  void ObserveCommits(std::function<void(absl::Duration)> observer) ABSL_LOCKS_EXCLUDED(write_mutex_) {
+    absl::MutexLock lock(&write_mutex_);
+    commit_observer_ = std::move(observer);
   }
 
   absl::Status Read(absl::string_view doing, const Step& step) {
@@ -112,6 +120,7 @@ class Database::Impl {
  private:
   absl::Mutex write_mutex_;
   const Session writer_ ABSL_PT_GUARDED_BY(write_mutex_);
+  std::function<void(absl::Duration)> commit_observer_ ABSL_GUARDED_BY(write_mutex_);
 
   // data_version tells of commits by other connections only, so this one never writes.
   absl::Mutex watch_mutex_;
@@ -142,6 +151,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 
 absl::Status Database::Write(absl::string_view doing, const Step& step) {
   return impl_->Write(doing, step);
+}
+
+void Database::ObserveCommits(std::function<void(absl::Duration)> observer) {
+  impl_->ObserveCommits(std::move(observer));
 }
 
 absl::Status Database::Read(absl::string_view doing, const Step& step) {

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace graft::store {
 
@@ -28,6 +29,10 @@ class Database {
 
   // `doing` names the step in errors ("submit job").
   absl::Status Write(absl::string_view doing, const std::function<absl::Status(Transaction&)>& step);
+  // From now on `observer` is told how long each COMMIT of Write took, its sync included; it is called within Write,
+  // one call at a time, and must not come back to the database. Null ends that: afterwards it is not running.
+  void ObserveCommits(std::function<void(absl::Duration)> observer);
+
   // One consistent snapshot.
   absl::Status Read(absl::string_view doing, const std::function<absl::Status(Transaction&)>& step);
 

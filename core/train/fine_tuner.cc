@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "core/base/digest.h"
 #include "core/base/status_macros.h"
 #include "core/network/torch_status.h"
@@ -43,9 +44,12 @@ absl::Status RunToEnd(FineTuneRun& run, const std::string& checkpoint_path, cons
   }
   while (!run.Finished()) {
     const absl::Status status = run.RunEpoch();
+    const absl::Time before = absl::Now();
     if (status.ok() || absl::IsCancelled(status)) RETURN_IF_ERROR(Save(run, checkpoint_path, inputs_digest));
     RETURN_IF_ERROR(status);
-    RETURN_IF_ERROR(Observe(run.progress().history.back(), observed_epochs, observer));
+    EpochMetrics metrics = run.progress().history.back();
+    metrics.checkpoint_seconds = absl::ToDoubleSeconds(absl::Now() - before);
+    RETURN_IF_ERROR(Observe(metrics, observed_epochs, observer));
   }
   return absl::OkStatus();
 }

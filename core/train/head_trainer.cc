@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "core/base/status_macros.h"
 #include "core/base/stopwatch.h"
 #include "core/evaluate/metrics.h"
@@ -170,8 +171,11 @@ absl::StatusOr<TrainedHead> RunToEnd(HeadTraining& training, const std::string& 
   }
   while (!training.Finished()) {
     RETURN_IF_ERROR(training.RunEpoch(stop));
+    const absl::Time before = absl::Now();
     RETURN_IF_ERROR(SaveCheckpoint(checkpoint_path, training.state(), inputs_digest));
-    RETURN_IF_ERROR(Observe(training.state().history.back(), observed_epochs, observer));
+    EpochMetrics metrics = training.state().history.back();
+    metrics.checkpoint_seconds = absl::ToDoubleSeconds(absl::Now() - before);
+    RETURN_IF_ERROR(Observe(metrics, observed_epochs, observer));
   }
   return BestOf(training.state());
 }

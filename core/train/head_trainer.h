@@ -43,6 +43,7 @@ struct EpochMetrics {
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, learning_rate = 0;
   double seconds = 0, images_per_second = 0;
   bool best = false;
+  double checkpoint_seconds = 0;  // to make it durable; 0 in a history that was read from a checkpoint
 };
 
 struct TrainedHead {

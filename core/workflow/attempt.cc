@@ -26,6 +26,9 @@ std::string Attempt::ReasonToFinish() const {
 
 absl::Status Attempt::ReportEpoch(const train::EpochMetrics& metrics, const std::string& phase, int epochs,
                                   int left) const {
+  if (resources_.observer != nullptr && metrics.checkpoint_seconds > 0) {
+    resources_.observer->CheckpointWritten(absl::Seconds(metrics.checkpoint_seconds));
+  }
   return log_.Append(jobs::EpochDone{.epoch = metrics.epoch,
                                      .epochs = epochs,
                                      .train_loss = metrics.train_loss,

@@ -77,6 +77,8 @@ class PhotoTraining {
 
   // `observer` sees every epoch, those of earlier attempts included. Errors of train::FineTune.
   absl::StatusOr<train::FineTuned> Run(const train::EpochObserver& observer, const std::function<bool()>& stop);
+  // That Run has spent so far waiting for photos of either split.
+  double SecondsWaited() const { return train_->stats().seconds_waited + validation_->stats().seconds_waited; }
   // Of a run that was stopped. Errors of train::BestSoFar.
   absl::StatusOr<train::FineTuned> BestSoFar();
 

@@ -104,7 +104,12 @@ absl::StatusOr<features::FeatureMatrix> JobFeatures::GetView(const TrainInputs& 
                           .lanes = resources.threads,
                           .memory_divisor = attempt_.log().memory_divisor()},
                          report, stop);
-  if (matrix.ok()) return matrix;
+  if (matrix.ok()) {
+    if (resources.observer != nullptr) {
+      resources.observer->FeaturesAtHand(matrix->images_computed, matrix->images_from_cache);
+    }
+    return matrix;
+  }
   if (absl::IsCancelled(matrix.status()) && !attempt_.Stopped()) return TimeLimitStruckTooEarly(*spec.max_seconds);
   return BlameComputing(spec.device, matrix.status());
 }

@@ -14,8 +14,8 @@ constexpr char kTriedFirst[] = "bf16";  // of "auto": the choice of the other st
 
 }  // namespace
 
-absl::StatusOr<JobLog> JobLog::Open(jobs::JobStore* jobs, const jobs::Claim& claim) {
-  JobLog log(jobs, claim);
+absl::StatusOr<JobLog> JobLog::Open(jobs::JobStore* jobs, const jobs::Claim& claim, JobObserver* observer) {
+  JobLog log(jobs, claim, observer);
   int last_sequence = 0;
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<jobs::Event> events,
@@ -46,6 +46,7 @@ void JobLog::Note(const jobs::EventBody& body) {
 absl::Status JobLog::Append(jobs::EventBody body) {
   RETURN_IF_ERROR(jobs_->Append(lease_, {body}));
   Note(body);
+  if (observer_ != nullptr) observer_->Appended(body);
   return absl::OkStatus();
 }
 

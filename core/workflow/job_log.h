@@ -8,14 +8,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/jobs/job_store.h"
+#include "core/workflow/job_observer.h"
 
 namespace graft::workflow {
 
 // One thread at a time.
 class JobLog {
  public:
-  // Reads the events there are.
-  static absl::StatusOr<JobLog> Open(jobs::JobStore* jobs, const jobs::Claim& claim);
+  // Reads the events there are. `observer` (may be null) is told of those that follow.
+  static absl::StatusOr<JobLog> Open(jobs::JobStore* jobs, const jobs::Claim& claim, JobObserver* observer);
 
   // Moves the job to `state`, unless an earlier attempt had it there or further: states only go forward.
   absl::Status Enter(jobs::State state);
@@ -36,10 +37,12 @@ class JobLog {
   double given_up_seconds() const { return given_up_seconds_; }
 
  private:
-  JobLog(jobs::JobStore* jobs, const jobs::Claim& claim) : jobs_(jobs), lease_(claim.lease), state_(claim.job.state) {}
+  JobLog(jobs::JobStore* jobs, const jobs::Claim& claim, JobObserver* observer)
+      : jobs_(jobs), observer_(observer), lease_(claim.lease), state_(claim.job.state) {}
   void Note(const jobs::EventBody& body);
 
   jobs::JobStore* jobs_;
+  JobObserver* observer_;
   jobs::Lease lease_;
   jobs::State state_;
   std::optional<jobs::FeaturesReady> features_ready_;

@@ -100,7 +100,17 @@ absl::StatusOr<std::string> RunPhotoPhases(const Attempt& attempt, JobFeatures& 
                            .threads = std::max(1, attempt.resources().threads / 2),
                            .folder = attempt.Folder()});
   if (!training.ok()) return BlameComputing(spec.device, training.status());
-  absl::StatusOr<train::FineTuned> tuned = (*training)->Run(report, [&] { return attempt.Interrupted(); });
+  double waited = 0;
+  const auto report_with_waits = [&](const train::EpochMetrics& metrics) {
+    const double waited_before = std::exchange(waited, (*training)->SecondsWaited());
+    JobObserver* const observer = attempt.resources().observer;
+    // One of an earlier attempt took its time then.
+    if (observer != nullptr && metrics.checkpoint_seconds > 0 && metrics.seconds > 0) {
+      observer->WaitedForPhotos(std::min((waited - waited_before) / metrics.seconds, 1.0));
+    }
+    return report(metrics);
+  };
+  absl::StatusOr<train::FineTuned> tuned = (*training)->Run(report_with_waits, [&] { return attempt.Interrupted(); });
   std::string finished_early;
   if (absl::IsCancelled(tuned.status()) && !attempt.Stopped()) {
     finished_early = attempt.ReasonToFinish();

@@ -49,7 +49,7 @@ bool CanReduceMemory(const JobLog& log, const absl::Status& cause) {
 }
 
 absl::Status TryToTrain(const Resources& resources, const jobs::Claim& claim, const Signals& signals) {
-  ASSIGN_OR_RETURN(JobLog log, JobLog::Open(resources.jobs, claim));
+  ASSIGN_OR_RETURN(JobLog log, JobLog::Open(resources.jobs, claim, resources.observer));
   if (claim.lease.attempt > 1 && !claim.job.cancel_requested) {
     RETURN_IF_ERROR(log.Append(
         jobs::Message{absl::StrCat("attempt ", claim.lease.attempt, " goes on after epoch ", log.epochs_done())}));

@@ -12,10 +12,11 @@
 #include "core/store/blob_store.h"
 #include "core/store/database.h"
 #include "core/workflow/engine_cache.h"
+#include "core/workflow/job_observer.h"
 
 namespace graft::workflow {
 
-// What a worker works with. Not owned.
+// What a worker works with. Not owned; `observer` may be null.
 struct Resources {
   store::Database* database;
   store::BlobStore* blobs;
@@ -27,6 +28,7 @@ struct Resources {
   std::string weights_root;
   std::string jobs_root;  // checkpoints: <jobs_root>/<job>/, deleted when the job has ended, kept while it is paused
   int threads = 1;        // that decode and compute features
+  JobObserver* observer = nullptr;
 };
 
 // Runs a claimed job to a terminal state; every step is an event. A job that an earlier attempt began goes on where

@@ -34,6 +34,7 @@
 #include "server/main/devices.h"
 #include "server/main/preloader.h"
 #include "server/main/server.h"
+#include "server/metrics/scrape_target.h"
 #include "server/supervisor/worker_supervisor.h"
 
 namespace graft {
@@ -101,6 +102,7 @@ ServerSettings ServerSettingsOf(const config::ServerConfig& config, const DataFo
   ServerSettings settings;
   settings.listen = config.listen;
   settings.metrics_listen = config.metrics_listen;
+  settings.data_dir = data.root;
   settings.weights_root = data.weights();
   settings.version = GRAFT_VERSION;
   settings.library_versions = LibraryVersions();
@@ -113,12 +115,14 @@ ServerSettings ServerSettingsOf(const config::ServerConfig& config, const DataFo
   return settings;
 }
 
-supervisor::SupervisorOptions SupervisorSettings(const DataFolder& data, const DevicePlan& plan, jobs::JobStore* jobs) {
+supervisor::SupervisorOptions SupervisorSettings(const config::ServerConfig& config, const DataFolder& data,
+                                                 const DevicePlan& plan, jobs::JobStore* jobs) {
   supervisor::SupervisorOptions options;
   options.program = WorkerProgram();
   options.data_dir = data.root;
   options.devices = plan.training;
   options.threads_per_worker = plan.cores_per_worker;
+  options.metrics = config.metrics_listen.has_value();
   options.release_leases = [jobs](absl::string_view device, bool stopped) {
     return jobs->ReleaseLeases(device, stopped ? jobs::WorkerEnd::kStopped : jobs::WorkerEnd::kDied);
   };
@@ -160,13 +164,23 @@ absl::Status Serve(const config::ServerConfig& config) {
   const auto classifier = inference::Classifier::Create(&registry, ClassifierSettings(config, data, plan));
 
   const Preloader preloader(classifier.get(), &registry, feed.get());
-  auto workers = supervisor::WorkerSupervisor::Start(SupervisorSettings(data, plan, &jobs));
-  const auto worker_runs = [&](const std::string& device) {
-    return workers->StateOf(device) == supervisor::WorkerState::kRunning;
+  RETURN_IF_ERROR(metrics::RemoveScrapeTargets(data));
+  std::shared_ptr<supervisor::WorkerSupervisor> workers =
+      supervisor::WorkerSupervisor::Start(SupervisorSettings(config, data, plan, &jobs));
+  // Metrics are asked for until the server has gone, the workers go before it.
+  const std::weak_ptr<supervisor::WorkerSupervisor> alive = workers;
+  const auto worker_runs = [alive](const std::string& device) {
+    const auto there = alive.lock();
+    return there != nullptr && there->StateOf(device) == supervisor::WorkerState::kRunning;
   };
-  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start({database.get(), &datasets, &jobs, feed.get(),
-                                                                        &registry, classifier.get(), worker_runs},
-                                                                       ServerSettingsOf(config, data, plan)));
+  const auto worker_failures = [alive](const std::string& device) {
+    const auto there = alive.lock();
+    return there == nullptr ? 0 : there->FailuresOf(device);
+  };
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
+                   Server::Start({database.get(), &datasets, &jobs, feed.get(), &registry, classifier.get(),
+                                  worker_runs, worker_failures},
+                                 ServerSettingsOf(config, data, plan)));
   AnnounceReady(*server);
 
   spdlog::info("stopping on signal {}", WaitForStopSignal());

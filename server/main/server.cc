@@ -1,18 +1,13 @@
 #include "server/main/server.h"
 
-#include <prometheus/registry.h>
-
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
 #include "server/main/grpc_server.h"
-#include "server/metrics/classify_metrics.h"
-#include "server/metrics/job_gauges.h"
 #include "server/metrics/metrics_endpoint.h"
-#include "server/metrics/process_metrics.h"
-#include "server/metrics/rpc_metrics.h"
+#include "server/metrics/server_metrics.h"
 #include "server/rpc/gate.h"
 #include "server/services/batch_classification.h"
 #include "server/services/dataset_service.h"
@@ -63,40 +58,43 @@ services::SystemService::Dependencies SystemDependencies(const ServerParts& part
   return result;
 }
 
-metrics::JobGauges::Count CountJobs(jobs::JobStore* jobs) {
-  return [jobs]() -> absl::StatusOr<std::map<std::string, int>> {
-    ASSIGN_OR_RETURN(const auto counts, jobs->CountByState());
-    std::map<std::string, int> result;
-    for (const auto& [state, count] : counts) result[std::string(jobs::NameOf(state))] = count;
-    return result;
-  };
+metrics::ServerSources MetricsSources(const ServerParts& parts, const ServerSettings& settings,
+                                      const ThreadPool* requests) {
+  return {.database = parts.database,
+          .datasets = parts.datasets,
+          .jobs = parts.jobs,
+          .feed = parts.feed,
+          .registry = parts.registry,
+          .classifier = parts.classifier,
+          .requests = requests,
+          .data_dir = settings.data_dir,
+          .version = settings.version,
+          .devices = settings.devices,
+          .worker_runs = parts.worker_runs,
+          .worker_failures = parts.worker_failures};
 }
 
 class ComposedServer final : public Server {
  public:
   ComposedServer(const ServerParts& parts, const ServerSettings& settings)
       : settings_(settings),
-        registry_(std::make_shared<prometheus::Registry>()),
-        rpc_metrics_(*registry_),
-        classify_metrics_(*registry_),
-        job_gauges_(std::make_shared<metrics::JobGauges>(CountJobs(parts.jobs))),
-        process_metrics_(std::make_shared<metrics::ProcessMetrics>(absl::Now())),
+        metrics_(MetricsSources(parts, settings, &requests_)),
         requests_("request", kRequestThreads, kWaitingRequests),
-        gate_(&requests_, &rpc_metrics_),
+        gate_(&requests_, &metrics_.rpc()),
         datasets_(&gate_, parts.datasets, parts.database, dataset::ImportLimits()),
         training_(&gate_, {parts.jobs, parts.feed, parts.datasets, parts.registry, settings.weights_root,
                            settings.devices, settings.bf16_devices, parts.worker_runs}),
         models_(&gate_, parts.registry, parts.classifier, settings.weights_root),
-        inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_),
-        open_inference_(&gate_, parts.classifier, parts.registry, &classify_metrics_, settings.version),
+        inference_(&gate_, parts.classifier, parts.registry, &metrics_.classify()),
+        open_inference_(&gate_, parts.classifier, parts.registry, &metrics_.classify(), settings.version),
         system_(&gate_, SystemDependencies(parts, settings)) {}
 
   ~ComposedServer() override { Drain(absl::ZeroDuration()); }
 
   absl::Status Listen() {
     if (const auto& address = settings_.metrics_listen) {
-      ASSIGN_OR_RETURN(metrics_endpoint_, metrics::MetricsEndpoint::Start(address->host, address->port,
-                                                                          {registry_, job_gauges_, process_metrics_}));
+      ASSIGN_OR_RETURN(metrics_endpoint_,
+                       metrics::MetricsEndpoint::Start(address->host, address->port, metrics_.collectables()));
     }
     ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, {{"graft.v1.DatasetService", &datasets_},
                                                                  {"graft.v1.TrainingService", &training_},
@@ -122,11 +120,7 @@ class ComposedServer final : public Server {
 
  private:
   const ServerSettings settings_;
-  const std::shared_ptr<prometheus::Registry> registry_;
-  metrics::RpcMetrics rpc_metrics_;
-  metrics::ClassifyMetrics classify_metrics_;
-  const std::shared_ptr<metrics::JobGauges> job_gauges_;
-  const std::shared_ptr<metrics::ProcessMetrics> process_metrics_;
+  metrics::ServerMetrics metrics_;  // looks at what follows at a scrape alone
   ThreadPool requests_;
   rpc::Gate gate_;
   services::DatasetService datasets_;

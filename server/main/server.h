@@ -30,11 +30,13 @@ struct ServerParts {
   registry::Registry* registry;
   inference::Classifier* classifier;
   std::function<bool(const std::string& device)> worker_runs;
+  std::function<int64_t(const std::string& device)> worker_failures;  // see supervisor::WorkerSupervisor
 };
 
 struct ServerSettings {
   config::ListenAddress listen;
   std::optional<config::ListenAddress> metrics_listen;  // nullopt: no metrics endpoint
+  std::string data_dir;
   std::string weights_root;
   std::string version;
   std::map<std::string, std::string> library_versions;

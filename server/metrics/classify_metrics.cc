@@ -1,37 +1,46 @@
 #include "server/metrics/classify_metrics.h"
 
+#include <algorithm>
+
+#include "core/base/ids.h"
+#include "server/metrics/buckets.h"
+
 namespace graft::metrics {
 namespace {
 
 prometheus::Histogram& AddPhase(prometheus::Family<prometheus::Histogram>& family, const char* phase) {
-  return family.Add({{"phase", phase}}, prometheus::Histogram::BucketBoundaries{0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                                                                0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5});
+  return family.Add({{"phase", phase}}, RequestBuckets());
 }
 
 }  // namespace
 
-ClassifyMetrics::ClassifyMetrics(prometheus::Registry& registry)
-    : phases_(prometheus::BuildHistogram()
+ClassifyMetrics::ClassifyMetrics(prometheus::Registry& registry, ModelMetrics* models)
+    : models_(models),
+      phases_(prometheus::BuildHistogram()
                   .Name("graft_classify_phase_seconds")
-                  .Help("Time of one classified image, by phase.")
+                  .Help("Time of one answered image, by phase.")
                   .Register(registry)),
       decode_(AddPhase(phases_, "decode")),
       queue_(AddPhase(phases_, "queue")),
       forward_(AddPhase(phases_, "forward")),
+      postprocess_(AddPhase(phases_, "postprocess")),
       total_(AddPhase(phases_, "total")),
       images_(prometheus::BuildCounter()
                   .Name("graft_classify_images_total")
-                  .Help("Images of Classify and ClassifyBatch, by how they ended.")
+                  .Help("Images of every way to classify, by how they ended.")
                   .Register(registry)),
       answered_(images_.Add({{"code", "OK"}})) {}
 
-void ClassifyMetrics::Answered(absl::Duration decode, absl::Duration queue, absl::Duration forward,
-                               absl::Duration total) {
-  decode_.Observe(absl::ToDoubleSeconds(decode));
-  queue_.Observe(absl::ToDoubleSeconds(queue));
-  forward_.Observe(absl::ToDoubleSeconds(forward));
-  total_.Observe(absl::ToDoubleSeconds(total));
+void ClassifyMetrics::Answered(const inference::Classification& result) {
+  const inference::PhaseTimes& times = result.times;
+  decode_.Observe(absl::ToDoubleSeconds(times.decode));
+  queue_.Observe(absl::ToDoubleSeconds(times.queue));
+  forward_.Observe(absl::ToDoubleSeconds(std::max(times.forward - times.postprocess, absl::ZeroDuration())));
+  postprocess_.Observe(absl::ToDoubleSeconds(times.postprocess));
+  total_.Observe(absl::ToDoubleSeconds(times.total));
   answered_.Increment();
+  const auto version = ParseVersionReference("model", "models", result.model_version);
+  if (version.ok()) models_->Answered(version->name, times.total);
 }
 
 void ClassifyMetrics::Failed(absl::StatusCode code) {

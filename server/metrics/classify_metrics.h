@@ -1,7 +1,4 @@
 // Where the time of a classified image goes.
-//
-//   graft_classify_phase_seconds{phase}  histogram; phase: decode, queue, forward, total
-//   graft_classify_images_total{code}    counter
 #pragma once
 
 #include <prometheus/counter.h>
@@ -9,23 +6,26 @@
 #include <prometheus/registry.h>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
+#include "core/inference/classifier.h"
+#include "server/metrics/model_metrics.h"
 
 namespace graft::metrics {
 
-// Thread-safe. The registry outlives it.
+// Thread-safe. What it is given outlives it.
 class ClassifyMetrics {
  public:
-  explicit ClassifyMetrics(prometheus::Registry& registry);
+  ClassifyMetrics(prometheus::Registry& registry, ModelMetrics* models);
 
-  void Answered(absl::Duration decode, absl::Duration queue, absl::Duration forward, absl::Duration total);
+  void Answered(const inference::Classification& result);
   void Failed(absl::StatusCode code);
 
  private:
+  ModelMetrics* const models_;
   prometheus::Family<prometheus::Histogram>& phases_;
   prometheus::Histogram& decode_;
   prometheus::Histogram& queue_;
   prometheus::Histogram& forward_;
+  prometheus::Histogram& postprocess_;
   prometheus::Histogram& total_;
   prometheus::Family<prometheus::Counter>& images_;
   prometheus::Counter& answered_;

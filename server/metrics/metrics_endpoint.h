@@ -1,5 +1,4 @@
-// The HTTP endpoint that Prometheus scrapes: GET /metrics. What it says is listed at the metrics' own headers:
-// rpc_metrics.h, classify_metrics.h, job_gauges.h, process_metrics.h.
+// The HTTP endpoint that Prometheus scrapes: GET /metrics.
 #pragma once
 
 #include <prometheus/collectable.h>
@@ -13,7 +12,7 @@
 
 namespace graft::metrics {
 
-// Thread-safe.
+// Thread-safe. Stopping takes two seconds, in which CivetWeb's threads look up.
 class MetricsEndpoint {
  public:
   // Listens on "host:port"; port 0 takes a free one. Unavailable if the address cannot be bound. Serves `sources` as

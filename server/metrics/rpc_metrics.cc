@@ -1,16 +1,8 @@
 #include "server/metrics/rpc_metrics.h"
 
+#include "server/metrics/buckets.h"
+
 namespace graft::metrics {
-namespace {
-
-const prometheus::Histogram::BucketBoundaries& DurationBuckets() {
-  static const auto* buckets = new prometheus::Histogram::BucketBoundaries{
-      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
-  return *buckets;
-}
-
-}  // namespace
-
 RpcMetrics::RpcMetrics(prometheus::Registry& registry)
     : requests_(prometheus::BuildCounter()
                     .Name("graft_rpc_requests_total")
@@ -18,7 +10,7 @@ RpcMetrics::RpcMetrics(prometheus::Registry& registry)
                     .Register(registry)),
       durations_(prometheus::BuildHistogram()
                      .Name("graft_rpc_duration_seconds")
-                     .Help("From the call's arrival to its status, by method and status code.")
+                     .Help("From the call's arrival to its status, by method.")
                      .Register(registry)),
       active_(prometheus::BuildGauge()
                   .Name("graft_rpc_active")
@@ -27,9 +19,8 @@ RpcMetrics::RpcMetrics(prometheus::Registry& registry)
                   .Add({})) {}
 
 void RpcMetrics::End(const std::string& method, absl::StatusCode code, absl::Duration duration) {
-  const prometheus::Labels labels = {{"method", method}, {"code", absl::StatusCodeToString(code)}};
-  requests_.Add(labels).Increment();
-  durations_.Add(labels, DurationBuckets()).Observe(absl::ToDoubleSeconds(duration));
+  requests_.Add({{"method", method}, {"code", absl::StatusCodeToString(code)}}).Increment();
+  durations_.Add({{"method", method}}, RequestBuckets()).Observe(absl::ToDoubleSeconds(duration));
   active_.Decrement();
 }
 

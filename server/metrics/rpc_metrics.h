@@ -1,9 +1,4 @@
 // How many calls ended how, and how long they took.
-//
-//   graft_rpc_requests_total{method,code}    counter
-//   graft_rpc_duration_seconds{method,code}  histogram, 0.5 ms to 10 s
-//   graft_rpc_active                         gauge: calls begun and not ended
-// `method` is one of our own ("graft.v1.TrainingService/GetJob"), so the label set is closed.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -24,11 +19,12 @@ class RpcMetrics {
   explicit RpcMetrics(prometheus::Registry& registry);
 
   void Begin() { active_.Increment(); }
+  // `method` is one of our own ("graft.v1.TrainingService/GetJob"), so the label set is closed.
   void End(const std::string& method, absl::StatusCode code, absl::Duration duration);
 
  private:
   prometheus::Family<prometheus::Counter>& requests_;
-  prometheus::Family<prometheus::Histogram>& durations_;
+  prometheus::Family<prometheus::Histogram>& durations_;  // without the code: a histogram is 17 series
   prometheus::Gauge& active_;
 };
 

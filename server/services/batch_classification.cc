@@ -47,7 +47,7 @@ absl::Status CheckTopK(absl::string_view field, int top_k) {
 void Record(metrics::ClassifyMetrics* metrics, const absl::StatusOr<inference::Classification>& result) {
   if (metrics == nullptr) return;
   if (result.ok()) {
-    metrics->Answered(result->times.decode, result->times.queue, result->times.forward, result->times.total);
+    metrics->Answered(*result);
   } else {
     metrics->Failed(result.status().code());
   }

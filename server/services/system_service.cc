@@ -67,25 +67,13 @@ absl::Status SystemService::FillCounts(v1::ServerInfo& info) {
   for (const auto& [state, count] : jobs_by_state) {
     (*info.mutable_jobs_by_state())[std::string(jobs::NameOf(state))] = count;
   }
-  ASSIGN_OR_RETURN(const int datasets, CountDatasets());
-  info.set_datasets(datasets);
+  ASSIGN_OR_RETURN(const dataset::DatasetStore::Counts datasets, deps_.datasets->Count());
+  info.set_datasets(datasets.datasets);
   ASSIGN_OR_RETURN(const registry::Registry::Counts counts, deps_.registry->Count());
   info.set_models(counts.models);
   info.set_model_versions(counts.versions);
   info.set_loaded_trunks(deps_.classifier->loaded_trunks());
   return absl::OkStatus();
-}
-
-absl::StatusOr<int> SystemService::CountDatasets() {
-  constexpr int kPage = 1000;
-  int count = 0;
-  std::string after;
-  while (true) {
-    ASSIGN_OR_RETURN(const std::vector<dataset::Version> page, deps_.datasets->List(after, kPage));
-    count += static_cast<int>(page.size());
-    if (page.size() < static_cast<size_t>(kPage)) return count;
-    after = page.back().dataset;
-  }
 }
 
 grpc::ServerUnaryReactor* SystemService::GetServerInfo(grpc::CallbackServerContext* context,

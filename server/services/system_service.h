@@ -44,7 +44,6 @@ class SystemService final : public v1::SystemService::CallbackService {
   absl::Status FillQueues(v1::ServerInfo& info);
   absl::Status FillCounts(v1::ServerInfo& info);
   void FillBackbones(v1::ServerInfo& info);
-  absl::StatusOr<int> CountDatasets();
 
   rpc::Gate* const gate_;
   const Dependencies deps_;

@@ -51,6 +51,7 @@ class DeviceLoop {
 
   const std::string& device() const { return device_; }
   WorkerState state() const { return state_.load(); }
+  int64_t failures() const { return failures_.load(); }
 
  private:
   void Run() {
@@ -59,6 +60,7 @@ class DeviceLoop {
       const absl::Time started = absl::Now();
       if (RunWorkerOnce()) return;
       state_ = WorkerState::kRestarting;
+      ++failures_;
       if (absl::Now() - started >= options_.healthy_after) backoff = options_.first_backoff;
       if (stop_.WaitFor(backoff)) return;
       backoff = std::min(backoff * 2, options_.max_backoff);
@@ -84,8 +86,7 @@ class DeviceLoop {
   // True when the server stops, false when the worker ended by itself or could not be started.
   bool RunWorkerOnce() {
     ReleaseLeases(/*stopped=*/false);
-    auto worker = ChildProcess::Start({options_.program, "--data-dir", options_.data_dir, "--device", device_,
-                                       "--threads", absl::StrCat(options_.threads_per_worker)});
+    auto worker = ChildProcess::Start(Command());
     if (!worker.ok()) {
       spdlog::error("worker device={} cannot be started: {}", device_, worker.status().ToString());
       return false;
@@ -103,6 +104,18 @@ class DeviceLoop {
     return false;
   }
 
+  std::vector<std::string> Command() const {
+    std::vector<std::string> command = {options_.program,
+                                        "--data-dir",
+                                        options_.data_dir,
+                                        "--device",
+                                        device_,
+                                        "--threads",
+                                        absl::StrCat(options_.threads_per_worker)};
+    if (options_.metrics) command.emplace_back("--metrics");
+    return command;
+  }
+
   void ReleaseLeases(bool stopped) {
     const absl::Status released = options_.release_leases(device_, stopped);
     if (!released.ok()) spdlog::error("worker device={} leases not released: {}", device_, released.ToString());
@@ -112,6 +125,7 @@ class DeviceLoop {
   const std::string device_;
   const StopSignal& stop_;
   std::atomic<WorkerState> state_ = WorkerState::kRestarting;
+  std::atomic<int64_t> failures_ = 0;
   std::thread thread_;
 };
 
@@ -128,13 +142,22 @@ class ProcessSupervisor final : public WorkerSupervisor {
   }
 
   WorkerState StateOf(absl::string_view device) const override {
-    for (const auto& loop : loops_) {
-      if (loop->device() == device) return loop->state();
-    }
-    return WorkerState::kRestarting;
+    const DeviceLoop* const loop = LoopOf(device);
+    return loop == nullptr ? WorkerState::kRestarting : loop->state();
+  }
+  int64_t FailuresOf(absl::string_view device) const override {
+    const DeviceLoop* const loop = LoopOf(device);
+    return loop == nullptr ? 0 : loop->failures();
   }
 
  private:
+  const DeviceLoop* LoopOf(absl::string_view device) const {
+    for (const auto& loop : loops_) {
+      if (loop->device() == device) return loop.get();
+    }
+    return nullptr;
+  }
+
   const SupervisorOptions options_;
   StopSignal stop_;
   std::vector<std::unique_ptr<DeviceLoop>> loops_;

@@ -5,6 +5,7 @@
 // job goes on where it stopped without waiting for the lease to expire.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,6 +22,7 @@ struct SupervisorOptions {
   std::string data_dir;
   std::vector<std::string> devices;
   int threads_per_worker = 1;
+  bool metrics = false;  // workers expose theirs
   // Called when the workers of a device are proven dead (jobs::JobStore::ReleaseLeases). `stopped`: they were asked to
   // end, even if killed in the end, which is no fault of their jobs.
   std::function<absl::Status(absl::string_view device, bool stopped)> release_leases;
@@ -44,6 +46,8 @@ class WorkerSupervisor {
 
   // kRestarting also for a device that has no worker.
   virtual WorkerState StateOf(absl::string_view device) const = 0;
+  // How often its worker ended by itself or could not be started; 0 for a device that has no worker.
+  virtual int64_t FailuresOf(absl::string_view device) const = 0;
 };
 
 }  // namespace graft::supervisor

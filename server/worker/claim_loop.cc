@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/time/clock.h"
+#include "core/base/errors.h"
 #include "server/worker/job_watch.h"
 
 namespace graft::worker {
@@ -44,14 +45,23 @@ bool ClaimLoop::ClaimAndRun() {
   return true;
 }
 
+void ClaimLoop::TellObserver(const std::string& job_id, const absl::Status& status) {
+  if (resources_.observer == nullptr) return;
+  if (IsLeaseLost(status)) return resources_.observer->LostLease();
+  const absl::StatusOr<jobs::Job> job = resources_.jobs->Get(job_id);
+  resources_.observer->Ended(job.ok() ? *job : jobs::Job());
+}
+
 void ClaimLoop::RunJob(const jobs::Claim& claim) {
   spdlog::info("job {} attempt {}: {} on {}, device {}", claim.lease.job_id, claim.lease.attempt,
                claim.job.spec.backbone, claim.job.spec.dataset, device_);
   const absl::Time start = absl::Now();
+  if (resources_.observer != nullptr) resources_.observer->Began(claim);
   const JobWatch watch(resources_.jobs, claim.lease);
   const absl::Status status = workflow::RunTrainJob(
       resources_, claim, [&] { return watch.must_stop() || stop_->HasBeenNotified(); },
       [&] { return claim.job.finish_requested || watch.must_finish(); });
+  TellObserver(claim.lease.job_id, status);
   if (status.ok()) {
     spdlog::info("job {} ended or paused after {:.1f} s", claim.lease.job_id,
                  absl::ToDoubleSeconds(absl::Now() - start));

@@ -29,6 +29,7 @@ class ClaimLoop {
   // True if there was a job.
   bool ClaimAndRun();
   void RunJob(const jobs::Claim& claim);
+  void TellObserver(const std::string& job_id, const absl::Status& status);
 
   const workflow::Resources& resources_;
   const std::string device_;

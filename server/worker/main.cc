@@ -12,12 +12,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/engine/engine.h"
 #include "core/train/head_trainer.h"
 #include "core/workflow/train_workflow.h"
 #include "server/logging/logging.h"
+#include "server/metrics/metrics_endpoint.h"
+#include "server/metrics/process_families.h"
+#include "server/metrics/scrape_target.h"
+#include "server/metrics/server_metrics.h"
+#include "server/metrics/training_metrics.h"
 #include "server/worker/claim_loop.h"
 #include "server/worker/lifeline.h"
 #include "server/worker/options.h"
@@ -38,6 +44,26 @@ absl::Status CheckDevice(const std::string& device) {
       absl::StrCat("--device ", device, ": this machine has ", absl::StrJoin(devices, ", ")));
 }
 
+struct Exposed {
+  std::shared_ptr<void> commits;
+  std::unique_ptr<metrics::ScrapeTarget> target;
+  metrics::TrainingMetrics* training = nullptr;
+};
+
+// The endpoint, and what it serves, last until the process ends: stopping it would take two seconds.
+absl::StatusOr<Exposed> ExposeMetrics(const Options& options, store::Database* database) {
+  const auto registry = std::make_shared<prometheus::Registry>();
+  const auto training = std::make_shared<metrics::TrainingMetrics>(*registry);
+  const auto process =
+      std::make_shared<metrics::Sampled>([start = absl::Now()] { return metrics::ProcessFamilies(start); });
+  Exposed exposed{.commits = metrics::ObserveCommits(*registry, database), .training = training.get()};
+  ASSIGN_OR_RETURN(auto endpoint, metrics::MetricsEndpoint::Start("127.0.0.1", 0, {registry, training, process}));
+  ASSIGN_OR_RETURN(exposed.target, metrics::ScrapeTarget::Publish(options.data, options.device, endpoint->port()));
+  static const auto* const kept = endpoint.release();
+  static_cast<void>(kept);
+  return exposed;
+}
+
 absl::Status RunJobs(const Options& options, const absl::Notification& stop) {
   ASSIGN_OR_RETURN(const std::unique_ptr<store::Database> database, store::Database::Open(options.data.database()));
   ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobStore> blobs,
@@ -47,6 +73,10 @@ absl::Status RunJobs(const Options& options, const absl::Notification& stop) {
   registry::Registry registry(database.get(), options.data.models());
   features::FeatureCache features(options.data.features(), options.max_feature_cache_bytes);
   workflow::EngineCache engines;
+  Exposed exposed;
+  if (options.metrics) {
+    ASSIGN_OR_RETURN(exposed, ExposeMetrics(options, database.get()));
+  }
   const workflow::Resources resources{.database = database.get(),
                                       .blobs = blobs.get(),
                                       .datasets = &datasets,
@@ -56,7 +86,8 @@ absl::Status RunJobs(const Options& options, const absl::Notification& stop) {
                                       .engines = &engines,
                                       .weights_root = options.data.weights(),
                                       .jobs_root = options.data.jobs(),
-                                      .threads = options.threads};
+                                      .threads = options.threads,
+                                      .observer = exposed.training};
   // The lock that this process holds proves that the device's earlier worker is dead: its job goes on at once.
   RETURN_IF_ERROR(jobs.ReleaseLeases(options.device));
   ClaimLoop(resources, options.device, absl::StrCat("pid ", getpid()), &stop).Run();

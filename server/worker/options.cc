@@ -19,6 +19,8 @@ absl::StatusOr<Options> ParseOptions(int argc, const char* const* argv) {
   app.add_option("--max-feature-cache-bytes", options.max_feature_cache_bytes, "Bound of the feature cache on disk")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_flag("--metrics", options.metrics,
+               "Expose Prometheus metrics on a free loopback port, which a file in the data folder's targets/ names");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

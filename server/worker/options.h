@@ -13,6 +13,7 @@ struct Options {
   DataFolder data;
   std::string device = "cpu";
   int threads = 1;                                      // that decode and compute features
+  bool metrics = false;                                 // expose them on a free loopback port
   int64_t max_feature_cache_bytes = int64_t{10} << 30;  // two million photos' features
 };
 

@@ -26,6 +26,10 @@ absl::StatusOr<inference::Classification> FakeClassifier::Answer(const inference
   if (absl::StartsWith(call.image, "full")) {
     return RetryLater(absl::StatusCode::kResourceExhausted, "too many images wait", absl::Milliseconds(100));
   }
+  {
+    absl::MutexLock lock(&mutex_);
+    models_.insert(version.model);
+  }
   inference::Classification result;
   result.model_version = VersionName("models", version.model, version.number);
   result.predictions = {{"cat", 0.75F, 0}, {"dog", 0.25F, 1}};
@@ -81,9 +85,25 @@ void FakeClassifier::FailLoads(absl::Status status) {
 }
 
 absl::Status FakeClassifier::Unload(const std::string& model) {
+  const absl::StatusOr<VersionReference> reference = ParseVersionReference("model", "models", model);
   absl::MutexLock lock(&mutex_);
   unloaded_.push_back(model);
+  if (reference.ok()) models_.erase(reference->name);
   return absl::OkStatus();
+}
+
+inference::ClassifierStats FakeClassifier::stats() const {
+  absl::MutexLock lock(&mutex_);
+  inference::ClassifierStats stats;
+  stats.trunks = 1;
+  stats.passes = {calls_};
+  stats.models = models_;
+  return stats;
+}
+
+void FakeClassifier::SetLoaded(std::set<std::string> models) {
+  absl::MutexLock lock(&mutex_);
+  models_ = std::move(models);
 }
 
 void FakeClassifier::Forget(const std::string& model, int number) {

@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ class FakeClassifier final : public inference::Classifier {
   absl::Status Unload(const std::string& model) override;
   void Forget(const std::string& model, int number) override;
   int loaded_trunks() const override { return 1; }
+  // Of the models that were asked for and not unloaded since.
+  inference::ClassifierStats stats() const override ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The newest call, held or not.
   inference::ClassifyCall LastCall() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -38,6 +41,8 @@ class FakeClassifier final : public inference::Classifier {
   std::vector<std::string> unloaded() const ABSL_LOCKS_EXCLUDED(mutex_);
   // What Forget was told, as "model:number".
   std::vector<std::string> forgotten() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // As if these were in memory, and no others.
+  void SetLoaded(std::set<std::string> models) ABSL_LOCKS_EXCLUDED(mutex_);
   // What every later Load ends with.
   void FailLoads(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
   // Room for this many "hold"s at a time; without limit at first.
@@ -63,6 +68,7 @@ class FakeClassifier final : public inference::Classifier {
 
   registry::Registry* const registry_;
   mutable absl::Mutex mutex_;
+  std::set<std::string> models_ ABSL_GUARDED_BY(mutex_);
   inference::ClassifyCall last_ ABSL_GUARDED_BY(mutex_);
   absl::Status load_failure_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> unloaded_ ABSL_GUARDED_BY(mutex_);

@@ -29,6 +29,7 @@ void ServerTest::SetUp() {
   ServerSettings settings;
   settings.listen = {"127.0.0.1", 0};
   if (with_metrics_) settings.metrics_listen = config::ListenAddress{"127.0.0.1", 0};
+  settings.data_dir = data_.root;
   settings.weights_root = data_.weights();
   settings.version = "0.0-test";
   settings.library_versions = {{"grpc", "1"}};
@@ -36,7 +37,8 @@ void ServerTest::SetUp() {
   settings.cores_per_worker = 3;
   ASSERT_OK_AND_ASSIGN(
       server_, Server::Start({database_.get(), dataset_store_.get(), job_store_.get(), feed_.get(), registry_.get(),
-                              classifier_.get(), [](const std::string& device) { return device == "cpu"; }},
+                              classifier_.get(), [](const std::string& device) { return device == "cpu"; },
+                              [](const std::string&) { return 0; }},
                              settings));
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

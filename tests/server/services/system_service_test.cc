@@ -1,12 +1,20 @@
 #include <arpa/inet.h>
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 #include <netinet/in.h>
+#include <prometheus/text_serializer.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <set>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "server/metrics/server_metrics.h"
 #include "server/rpc/call_record.h"
 #include "tests/server/services/server_test.h"
 #include "tests/testing/status_matchers.h"
@@ -17,6 +25,7 @@ namespace {
 using Stub = v1::SystemService::Stub;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // What `GET /metrics` answers, or "".
 std::string Scrape(int port) {
@@ -131,12 +140,83 @@ TEST_F(MetricsTest, MetricsCountCallsByMethodAndCode) {
               HasSubstr("graft_rpc_requests_total{code=\"OK\",method=\"graft.v1.SystemService/GetServerInfo\"} 2"));
   EXPECT_THAT(text,
               HasSubstr("graft_rpc_requests_total{code=\"NOT_FOUND\",method=\"graft.v1.TrainingService/GetJob\"} 1"));
-  EXPECT_THAT(text, HasSubstr("graft_rpc_duration_seconds_bucket{code=\"OK\","
-                              "method=\"graft.v1.SystemService/GetServerInfo\",le=\"10\"} 2"));
+  EXPECT_THAT(text, HasSubstr("graft_rpc_duration_seconds_bucket{method=\"graft.v1.SystemService/GetServerInfo\","
+                              "le=\"10\"} 2"));
   EXPECT_THAT(text, HasSubstr("graft_rpc_active 0"));
   EXPECT_THAT(text, HasSubstr("graft_jobs{state=\"QUEUED\"} 1"));
   EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes"));
   EXPECT_THAT(text, HasSubstr("process_open_fds"));
+  EXPECT_THAT(text, HasSubstr("graft_datasets 1"));
+  EXPECT_THAT(text, HasSubstr("graft_worker_running{device=\"cpu\"} 1"));
+  EXPECT_THAT(text, Not(HasSubstr("graft_database_commit_seconds_count 0\n")));
+}
+
+TEST_F(MetricsTest, EndsOfJobsAndMovesOfAliasesAreCounted) {
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, SubmitJob());
+  PublishModel("animals");
+  PublishModel("animals");
+  for (const int number : {1, 2}) {
+    ASSERT_OK(registry_->SetAlias({.name = "animals", .number = number, .alias = {}}, "production"));
+  }
+  ASSERT_OK(registry_->RollBackAlias("animals", "production", std::nullopt));
+  ASSERT_OK(job_store_->RequestCancel(job.name().substr(5)));
+  const absl::Time limit = absl::Now() + absl::Seconds(30);  // the feed needs a moment
+  std::string text = Metrics();
+  while (!absl::StrContains(text, "graft_jobs_ended_total{state=\"CANCELLED\"} 1\n") && absl::Now() < limit) {
+    absl::SleepFor(absl::Milliseconds(5));
+    text = Metrics();
+  }
+  EXPECT_THAT(text, HasSubstr("graft_jobs_ended_total{state=\"CANCELLED\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("graft_jobs_ended_total{state=\"FAILED\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("graft_alias_moves_total{kind=\"promotion\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("graft_alias_moves_total{kind=\"rollback\"} 1\n"));
+}
+
+// Every RPC there is, answered in each of the ways that calls end in.
+void CallAll(metrics::RpcMetrics& rpc) {
+  const auto* pool = google::protobuf::DescriptorPool::generated_pool();
+  for (const char* service : {"graft.v1.DatasetService", "graft.v1.InferenceService", "graft.v1.ModelService",
+                              "graft.v1.SystemService", "graft.v1.TrainingService", "inference.GRPCInferenceService"}) {
+    const google::protobuf::ServiceDescriptor* found = pool->FindServiceByName(service);
+    ASSERT_NE(found, nullptr) << service;
+    for (int i = 0; i < found->method_count(); ++i) {
+      for (const absl::StatusCode code :
+           {absl::StatusCode::kOk, absl::StatusCode::kCancelled, absl::StatusCode::kInvalidArgument,
+            absl::StatusCode::kNotFound, absl::StatusCode::kUnavailable, absl::StatusCode::kResourceExhausted}) {
+        rpc.End(absl::StrCat(service, "/", found->method(i)->name()), code, absl::Milliseconds(3));
+      }
+    }
+  }
+}
+
+TEST_F(SystemServiceTest, TenThousandModelsMakeFewerThanTwoThousandSeries) {
+  std::set<std::string> names;
+  for (int i = 0; i < 10'000; ++i) names.insert(absl::StrCat("model-", i));
+  classifier_->SetLoaded(names);
+  const ThreadPool pool("test", 1, 1);
+  metrics::ServerMetrics metrics({.database = database_.get(),
+                                  .datasets = dataset_store_.get(),
+                                  .jobs = job_store_.get(),
+                                  .feed = feed_.get(),
+                                  .registry = registry_.get(),
+                                  .classifier = classifier_.get(),
+                                  .requests = &pool,
+                                  .data_dir = folder_.path()});
+  for (const std::string& name : names) {
+    inference::Classification result;
+    result.model_version = VersionName("models", name, 1);
+    metrics.classify().Answered(result);
+  }
+  CallAll(metrics.rpc());
+  int series = 0;
+  for (const auto& source : metrics.collectables()) {
+    const std::string text = prometheus::TextSerializer().Serialize(source->Collect());
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      series += !line.empty() && !absl::StartsWith(line, "#");
+    }
+  }
+  EXPECT_GT(series, 500);
+  EXPECT_LT(series, 2000);
 }
 
 TEST_F(MetricsTest, MetricsHaveThePhasesOfClassify) {
@@ -152,6 +232,7 @@ TEST_F(MetricsTest, MetricsHaveThePhasesOfClassify) {
   EXPECT_THAT(text, HasSubstr("graft_classify_phase_seconds_count{phase=\"decode\"} 1"));
   EXPECT_THAT(text, HasSubstr("graft_classify_phase_seconds_sum{phase=\"forward\"} 0.005"));
   EXPECT_THAT(text, HasSubstr("graft_classify_images_total{code=\"OK\"} 1"));
+  EXPECT_THAT(text, HasSubstr("graft_model_images_total{model=\"animals\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("graft_classify_images_total{code=\"INVALID_ARGUMENT\"} 1"));
 }
 

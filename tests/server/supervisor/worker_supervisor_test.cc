@@ -78,6 +78,8 @@ TEST_F(WorkerSupervisorTest, KilledWorkerIsReplacedAndItsLeasesReleased) {
   EXPECT_NE(*first, *second);
   EXPECT_EQ(supervisor->StateOf("cpu"), WorkerState::kRunning);
   EXPECT_EQ(supervisor->StateOf("cuda:0"), WorkerState::kRestarting);
+  EXPECT_EQ(supervisor->FailuresOf("cpu"), 1);
+  EXPECT_EQ(supervisor->FailuresOf("cuda:0"), 0);
   absl::MutexLock lock(&mutex_);
   EXPECT_EQ(releases_, 2);
   EXPECT_FALSE(stopped_);
