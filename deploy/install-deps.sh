@@ -5,7 +5,7 @@
 #   deploy/install-deps.sh [--cuda] [--tests]
 #
 #   --cuda           also the CUDA libraries that libtorch_cuda.so loads (a machine with an NVIDIA GPU)
-#   --tests          also a second venv with tests/requirements.txt and Triton's perf_analyzer
+#   --tests          also a second venv with tests/requirements.txt, Triton's perf_analyzer and Prometheus
 #   GRAFT_VENV       where the venv lives (default: .venv in the checkout)
 #   GRAFT_TEST_VENV  where that of the tests lives (default: .venv-tests in the checkout)
 set -euo pipefail
@@ -118,15 +118,26 @@ PYTHON
   rm -r "$folder"
 }
 
+# The programs out of Debian's package alone: installed as a whole it would start a service.
+install_prometheus() {
+  local folder
+  folder=$(mktemp -d -p "$test_venv")
+  as_root apt-get update -qq
+  (cd "$folder" && apt-get download -qq -o APT::Sandbox::User=root prometheus && dpkg-deb -x prometheus_*.deb .)
+  cp "$folder/usr/bin/prometheus" "$folder/usr/bin/promtool" "$test_venv/bin/"
+  rm -r "$folder"
+}
+
 # A copy of what was asked for, written last, says that all of it is there.
 install_test_venv() {
   local done_file=$test_venv/installed.txt
-  { cat "$root/tests/requirements.txt"; echo "# perf_analyzer of $perf_analyzer_wheel"; } >"$scratch"
+  { cat "$root/tests/requirements.txt"; echo "# perf_analyzer of $perf_analyzer_wheel, Debian's prometheus"; } >"$scratch"
   ! cmp -s "$scratch" "$done_file" || return 0
   echo "install-deps: installing tests/requirements.txt into $test_venv"
   make_venv "$test_venv"
   "$test_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$root/tests/requirements.txt"
   install_perf_analyzer
+  install_prometheus
   cp "$scratch" "$done_file"
 }
 
