@@ -73,7 +73,7 @@ google::rpc::Status ToRpcStatus(const absl::Status& status) {
   return result;
 }
 
-grpc::Status ToGrpcStatus(const absl::Status& status, const std::string& request_id) {
+grpc::Status ToGrpcStatus(const absl::Status& status, const std::string& request_id, const std::string& traceparent) {
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status details = ToRpcStatus(status);
   if (status.code() == absl::StatusCode::kInternal || status.code() == absl::StatusCode::kUnknown) {
@@ -81,6 +81,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status, const std::string& request
   }
   google::rpc::RequestInfo request_info;
   request_info.set_request_id(request_id);
+  request_info.set_serving_data(traceparent);
   details.add_details()->PackFrom(request_info);
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), details.message(), details.SerializeAsString());
 }

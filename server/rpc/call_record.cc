@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "core/base/ids.h"
 #include "proto/status_codec.h"
@@ -16,12 +17,15 @@ namespace {
 
 constexpr char kRequestIdHeader[] = "x-request-id";
 
+absl::string_view Metadata(const grpc::CallbackServerContext& context, const char* name) {
+  const auto found = context.client_metadata().find(name);
+  if (found == context.client_metadata().end()) return "";
+  return {found->second.data(), found->second.size()};
+}
+
 std::string RequestIdOf(const grpc::CallbackServerContext& context) {
-  const auto& metadata = context.client_metadata();
-  if (const auto found = metadata.find(kRequestIdHeader); found != metadata.end()) {
-    if (auto id = SaneRequestId({found->second.data(), found->second.size()})) return *std::move(id);
-  }
-  return NewId();
+  auto id = SaneRequestId(Metadata(context, kRequestIdHeader));
+  return id ? *std::move(id) : NewId();
 }
 
 absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
@@ -48,21 +52,37 @@ CallRecord::CallRecord(grpc::CallbackServerContext* context, std::string method,
     : method_(std::move(method)),
       metrics_(metrics),
       deadline_(DeadlineOf(*context)),
-      request_id_(RequestIdOf(*context)) {
+      request_id_(RequestIdOf(*context)),
+      trace_(logging::ParseTraceparent(Metadata(*context, logging::kTraceparentHeader))) {
   context->AddInitialMetadata(kRequestIdHeader, request_id_);
+  context->AddTrailingMetadata(kRequestIdHeader, request_id_);
+  if (trace_) context->AddTrailingMetadata(logging::kTraceparentHeader, trace_->traceparent);
   if (metrics_ != nullptr) metrics_->Begin();
+}
+
+logging::Fields CallRecord::LogFields() const {
+  logging::Fields fields = {{"method", method_}, {"request_id", request_id_}};
+  if (trace_) fields.emplace_back("trace_id", trace_->trace_id);
+  return fields;
+}
+
+// A call that went well is worth a line to who looks closely.
+void CallRecord::Log(const absl::Status& status, absl::Duration duration) const {
+  const auto level =
+      status.ok() ? spdlog::level::debug : (IsOurFault(status.code()) ? spdlog::level::err : spdlog::level::info);
+  if (!spdlog::should_log(level)) return;
+  logging::Fields fields = LogFields();
+  fields.emplace_back("code", absl::StatusCodeToString(status.code()));
+  fields.emplace_back("duration_ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(duration)));
+  if (!status.ok()) fields.emplace_back("error", status.message());
+  logging::Log(level, "rpc", std::move(fields));
 }
 
 grpc::Status CallRecord::Close(const absl::Status& status) {
   const absl::Duration duration = absl::Now() - start_;
   if (metrics_ != nullptr) metrics_->End(method_, status.code(), duration);
-  if (!status.ok()) {
-    spdlog::log(IsOurFault(status.code()) ? spdlog::level::err : spdlog::level::info,
-                "rpc method={} code={} request_id={} duration_ms={:.1f} error=\"{}\"", method_,
-                absl::StatusCodeToString(status.code()), request_id_, absl::ToDoubleMilliseconds(duration),
-                std::string(status.message()));
-  }
-  return ToGrpcStatus(status, request_id_);
+  Log(status, duration);
+  return ToGrpcStatus(status, request_id_, trace_ ? trace_->traceparent : "");
 }
 
 }  // namespace graft::rpc

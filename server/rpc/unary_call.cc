@@ -28,6 +28,7 @@ absl::Status StillWanted(const UnaryCall& call) {
 }
 
 void RunGuarded(const std::function<void(Call)>& handler, const Call& call) {
+  const logging::Context context(call->LogFields());
   const absl::Status thrown = StatusFromThrow(absl::StatusCode::kInternal, call->method(), [&] { handler(call); });
   if (!thrown.ok()) call->Finish(thrown);
 }

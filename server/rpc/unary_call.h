@@ -31,6 +31,7 @@ class UnaryCall {
 
   absl::Time deadline() const { return record_.deadline(); }
   const std::string& method() const { return record_.method(); }
+  logging::Fields LogFields() const { return record_.LogFields(); }
   // Cancelled when the caller has gone or its deadline has passed.
   const std::shared_ptr<Cancellation>& cancellation() const { return cancellation_; }
 

@@ -14,6 +14,7 @@
 #include "core/network/blocks.h"
 #include "core/registry/manifest.h"
 #include "core/weights/weight_store.h"
+#include "server/logging/logging.h"
 #include "server/rpc/server_stream.h"
 #include "server/rpc/unary_call.h"
 #include "server/services/convert.h"
@@ -87,6 +88,7 @@ absl::Status TrainingService::Submit(const v1::SubmitJobRequest& request, v1::Jo
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Submit(requested, resolved, request.request_id()));
+  logging::Log(spdlog::level::info, "job submitted", {{"job", job.id}});
   ASSIGN_OR_RETURN(response, outlook_.ToProto(job));
   return absl::OkStatus();
 }

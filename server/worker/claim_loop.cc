@@ -4,8 +4,10 @@
 
 #include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
+#include "server/logging/logging.h"
 #include "server/worker/job_watch.h"
 
 namespace graft::worker {
@@ -53,6 +55,7 @@ void ClaimLoop::TellObserver(const std::string& job_id, const absl::Status& stat
 }
 
 void ClaimLoop::RunJob(const jobs::Claim& claim) {
+  const logging::Context context({{"job", claim.lease.job_id}, {"attempt", absl::StrCat(claim.lease.attempt)}});
   spdlog::info("job {} attempt {}: {} on {}, device {}", claim.lease.job_id, claim.lease.attempt,
                claim.job.spec.backbone, claim.job.spec.dataset, device_);
   const absl::Time start = absl::Now();

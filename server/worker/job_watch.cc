@@ -5,9 +5,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "core/base/thread_pool.h"
+#include "server/logging/logging.h"
 
 namespace graft::worker {
 
@@ -23,6 +25,7 @@ JobWatch::~JobWatch() {
 }
 
 void JobWatch::Watch() {
+  const logging::Context context({{"job", lease_.job_id}, {"attempt", absl::StrCat(lease_.attempt)}});
   absl::Time next_heartbeat = absl::Now() + intervals_.heartbeat;
   while (!ended_.WaitForNotificationWithTimeout(intervals_.look)) {
     const bool beat = absl::Now() >= next_heartbeat;

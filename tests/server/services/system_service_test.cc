@@ -14,6 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/call_record.h"
 #include "tests/server/services/server_test.h"
@@ -250,6 +252,30 @@ TEST_F(SystemServiceTest, RequestIdIsEchoedOrMade) {
   EXPECT_EQ(id_for("").size(), 26U);
   EXPECT_NE(id_for("has spaces"), "has spaces");
   EXPECT_NE(id_for(""), id_for(""));
+}
+
+TEST_F(SystemServiceTest, TraceAndRequestIdComeBackInTrailersAndErrorDetails) {
+  const std::string traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  auto context = Context();
+  context->AddMetadata("x-request-id", "my-id");
+  context->AddMetadata("traceparent", traceparent);
+  v1::GetJobRequest request;
+  request.set_name("nosuchjob");
+  v1::Job job;
+  const grpc::Status status = training_->GetJob(context.get(), request, &job);
+  const auto& trailers = context->GetServerTrailingMetadata();
+  const auto trailer = [&](const char* name) {
+    const auto found = trailers.find(name);
+    return found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
+  };
+  EXPECT_EQ(trailer("x-request-id"), "my-id");
+  EXPECT_EQ(trailer("traceparent"), traceparent);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  google::rpc::RequestInfo info;
+  ASSERT_TRUE(details.details(details.details_size() - 1).UnpackTo(&info));
+  EXPECT_EQ(info.request_id(), "my-id");
+  EXPECT_EQ(info.serving_data(), traceparent);
 }
 
 TEST(SaneRequestIdTest, TakesOnlyWhatIsSafeInALog) {
