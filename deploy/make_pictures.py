@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
 """Writes a small generated picture set, one folder per class, for demonstrations without photos.
 
-    deploy/make_pictures.py FOLDER [PICTURES_PER_CLASS]
-
 Five classes that differ in shape and texture; position, size and colours are random but seeded, so every run writes
 the same bytes. Standard library only.
 """
+import argparse
 import math
 import pathlib
 import random
 import struct
-import sys
 import zlib
 
 SIZE = 96  # pixels, square
@@ -51,13 +49,15 @@ def picture(figure, generator: random.Random) -> bytes:
 
 
 def main() -> None:
-    folder = pathlib.Path(sys.argv[1])
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 40
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("pictures_per_class", type=int, nargs="?", default=40)
+    arguments = parser.parse_args()
     for name, figure in FIGURES.items():
         generator = random.Random(name)
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for index in range(count):
-            (folder / name / f"{name}_{index:03}.png").write_bytes(picture(figure, generator))
+        (arguments.folder / name).mkdir(parents=True, exist_ok=True)
+        for index in range(arguments.pictures_per_class):
+            (arguments.folder / name / f"{name}_{index:03}.png").write_bytes(picture(figure, generator))
 
 
 if __name__ == "__main__":
