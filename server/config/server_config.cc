@@ -7,11 +7,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
+#include "server/config/layers.h"
 
 namespace graft::config {
 namespace {
@@ -22,20 +22,23 @@ struct RawConfig {
   std::string listen = "127.0.0.1:50051";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string devices = "auto";
+  std::string config_file;
+  bool check_only = false;
 };
 
 void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
   ServerConfig& config = raw.config;
-  app.add_option("--data-dir", config.data_dir, "Folder for everything the server keeps; created if absent")
-      ->required();
+  app.add_option("--data-dir", config.data_dir, "Folder for everything the server keeps; created if absent (required)");
   app.add_option("--listen", raw.listen, "HOST:PORT of the gRPC API; port 0 takes a free one")->capture_default_str();
   app.add_option("--metrics-listen", raw.metrics_listen, "HOST:PORT of the Prometheus metrics, or none")
       ->capture_default_str();
   app.add_option("--devices", raw.devices, "Devices with a training worker: auto, none, or cpu,cuda:0,...")
       ->capture_default_str();
   app.add_option("--worker-cores", config.worker_cores, "Cores of all workers together; 0: every core, at low priority")
+      ->capture_default_str()
       ->check(CLI::Range(0, 4096));
   app.add_option("--inference-threads", config.inference_threads, "Threads of Classify; 0: one per core")
+      ->capture_default_str()
       ->check(CLI::Range(0, 4096));
   app.add_option("--max-image-bytes", config.max_image_bytes, "Largest encoded image that Classify takes")
       ->capture_default_str()
@@ -53,32 +56,15 @@ void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   app.add_flag("--behind-http2-proxy", config.behind_http2_proxy,
                "A proxy that terminates HTTP/2 stands before this server: lets it listen beyond loopback");
-  app.set_config("--config", "", "TOML or INI file with these settings, without the dashes");
+  app.add_option("--config", raw.config_file, "TOML or INI file with these settings, without the dashes");
+  app.add_flag("--check-config", raw.check_only,
+               "Check the settings, print each with its value and where that comes from, and end");
   app.set_version_flag("--version", version);
   app.footer(
       "Every setting is also an environment variable, GRAFT_LISTEN for --listen, and a line of the file.\n"
       "Later ones win: defaults, file, environment, flags.");
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.allow_extras();  // which UnknownFlag then reports
   for (CLI::Option* option : app.get_options()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-}
-
-std::string EnvironmentName(const std::string& flag) {
-  return "GRAFT_" + absl::AsciiStrToUpper(absl::StrReplaceAll(flag, {{"-", "_"}}));
-}
-
-// CLI11 lets the file win over its environment variables, so ours become flags in front of the real ones.
-std::vector<std::string> WithEnvironment(const CLI::App& app, const std::vector<std::string>& arguments,
-                                         const Environment& environment) {
-  std::vector<std::string> all;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_lnames().empty()) continue;
-    const std::string& flag = option->get_lnames().front();
-    if (flag == "help" || flag == "version") continue;
-    const char* value = environment(EnvironmentName(flag).c_str());
-    if (value != nullptr && *value != '\0') all.push_back(absl::StrCat("--", flag, "=", value));
-  }
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  return all;
 }
 
 absl::Status CheckDevice(absl::string_view device) {
@@ -106,7 +92,7 @@ absl::StatusOr<std::vector<std::string>> ParseDevices(const std::string& text) {
 
 absl::StatusOr<ServerConfig> Checked(RawConfig raw) {
   ServerConfig config = std::move(raw.config);
-  if (config.data_dir.empty()) return InvalidField("--data-dir", "is empty");
+  if (config.data_dir.empty()) return InvalidField("--data-dir", "is required");
   ASSIGN_OR_RETURN(config.listen, ParseListenAddress("--listen", raw.listen));
   config.metrics_listen.reset();
   if (raw.metrics_listen != "none") {
@@ -124,6 +110,92 @@ bool IsBelow1Point60(const std::string& grpc_version) {
   return major < 1 || (major == 1 && minor < 60);
 }
 
+// ---- what comes from where ----
+std::string NameOf(const CLI::Option& option) {
+  return option.get_lnames().empty() ? "" : option.get_lnames().front();
+}
+
+// The options that configure a server, in the order of --help.
+std::vector<const CLI::Option*> Settings(const CLI::App& app) {
+  std::vector<const CLI::Option*> settings;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = NameOf(*option);
+    if (name != "help" && name != "version" && name != "config" && name != "check-config") settings.push_back(option);
+  }
+  return settings;
+}
+
+std::vector<std::string> SettingNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* setting : Settings(app)) names.push_back(NameOf(*setting));
+  return names;
+}
+
+void ParseWords(CLI::App& app, std::vector<std::string> words) {
+  std::reverse(words.begin(), words.end());  // the order CLI11 takes them in
+  app.parse(words);
+}
+
+absl::Status UnknownFlag(const CLI::App& app) {
+  std::vector<std::string> flags = {"--help", "--version", "--config", "--check-config"};
+  for (const std::string& name : SettingNames(app)) flags.push_back("--" + name);
+  const std::string typed = app.remaining().front();
+  const std::string flag = typed.substr(0, typed.find('='));
+  return UnknownSetting(flag, flag, flags);
+}
+
+// The settings as lines of a file that would make them.
+std::string Describe(const CLI::App& app, const std::map<std::string, std::string>& sources) {
+  std::string text;
+  for (const CLI::Option* setting : Settings(app)) {
+    const bool is_flag = setting->get_expected_max() == 0;
+    const std::string initial = is_flag ? "false" : setting->get_default_str();
+    const std::string value = setting->count() > 0 ? setting->results().back() : initial;
+    double number = 0;
+    const bool plain = value == "true" || value == "false" || absl::SimpleAtod(value, &number);
+    const auto source = sources.find(NameOf(*setting));
+    absl::StrAppend(&text, NameOf(*setting), " = ", plain ? "" : "\"", value, plain ? "" : "\"", "  # ",
+                    source == sources.end() ? "default" : source->second, "\n");
+  }
+  return text;
+}
+
+// Parses all layers, the flags last; `sources` gets where each setting's value comes from.
+absl::Status ParseLayers(CLI::App& app, const RawConfig& raw, const std::vector<std::string>& arguments,
+                         const Environment& environment, std::map<std::string, std::string>& sources) {
+  ParseWords(app, arguments);
+  if (!app.remaining().empty()) return UnknownFlag(app);
+  std::map<std::string, std::string> flags;
+  for (const CLI::Option* setting : Settings(app)) {
+    if (setting->count() > 0) flags[NameOf(*setting)] = "flag --" + NameOf(*setting);
+  }
+  std::string file = raw.config_file;
+  if (const auto variable = environment.find("GRAFT_CONFIG"); file.empty() && variable != environment.end()) {
+    file = variable->second;
+  }
+  const std::vector<std::string> names = SettingNames(app);
+  std::vector<Assignment> assignments;
+  if (!file.empty()) {
+    ASSIGN_OR_RETURN(assignments, ReadConfigFile(file, names));
+  }
+  ASSIGN_OR_RETURN(const std::vector<Assignment> variables, ReadEnvironment(environment, names));
+  assignments.insert(assignments.end(), variables.begin(), variables.end());
+  std::vector<std::string> words;
+  for (const Assignment& assignment : assignments) {
+    words.push_back(assignment.ToFlag());
+    sources[assignment.setting] = assignment.source;
+    try {
+      ParseWords(app, {words.back()});  // alone, so that an error tells where the value stands
+    } catch (const CLI::Error& error) {
+      return absl::InvalidArgumentError(absl::StrCat(assignment.source, ": ", error.what()));
+    }
+  }
+  for (const auto& [name, source] : flags) sources[name] = source;
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  ParseWords(app, std::move(words));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedConfig> ParseServerConfig(const std::vector<std::string>& arguments,
@@ -131,19 +203,19 @@ absl::StatusOr<ParsedConfig> ParseServerConfig(const std::vector<std::string>& a
   CLI::App app("The Graft server: fine-tunes image classifiers and serves them over gRPC.", "graft-server");
   RawConfig raw;
   DeclareFlags(app, raw, version);
-  std::vector<std::string> all = WithEnvironment(app, arguments, environment);
-  std::reverse(all.begin(), all.end());  // the order CLI11 takes them in
+  std::map<std::string, std::string> sources;
   try {
-    app.parse(all);
+    RETURN_IF_ERROR(ParseLayers(app, raw, arguments, environment, sources));
   } catch (const CLI::CallForHelp&) {
-    return ParsedConfig{std::nullopt, app.help()};
+    return ParsedConfig{.config = std::nullopt, .text = app.help()};
   } catch (const CLI::CallForVersion&) {
-    return ParsedConfig{std::nullopt, version + "\n"};
+    return ParsedConfig{.config = std::nullopt, .text = version + "\n"};
   } catch (const CLI::Error& error) {
     return absl::InvalidArgumentError(absl::StrCat(error.what(), " (graft-server --help lists the settings)"));
   }
+  const bool check_only = raw.check_only;
   ASSIGN_OR_RETURN(ServerConfig config, Checked(std::move(raw)));
-  return ParsedConfig{std::move(config), ""};
+  return ParsedConfig{std::move(config), check_only, check_only ? Describe(app, sources) : ""};
 }
 
 absl::Status CheckExposure(const ServerConfig& config, const std::string& grpc_version) {

@@ -1,10 +1,11 @@
 // Everything about a server that its operator decides. Later wins: defaults, --config file, environment, flags.
 //
-// A flag --some-name is GRAFT_SOME_NAME in the environment and `some-name = value` in the file (TOML or INI).
+// A flag --some-name is GRAFT_SOME_NAME in the environment and `some-name = value` in the file (TOML or INI). No
+// setting is a secret: those are in files that settings name.
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,15 +29,18 @@ struct ServerConfig {
   bool behind_http2_proxy = false;
 };
 
-// What the command line asked for: a server, or a text to print (--help, --version).
+// What the command line asked for: a server, a check of its settings, or a text to print (--help, --version).
 struct ParsedConfig {
   std::optional<ServerConfig> config;
+  bool check_only = false;  // --check-config: `text` is every setting with its value and where that comes from
   std::string text;
 };
 
-using Environment = std::function<const char*(const char* name)>;
+// The variables whose names start with GRAFT_.
+using Environment = std::map<std::string, std::string>;
 
-// Parses and checks. InvalidArgument naming the flag and the remedy. `version` answers --version.
+// Parses and checks. InvalidArgument naming the flag and the remedy, and where the value stands if that is not the
+// command line; a name that is no setting is an error that suggests one. `version` answers --version.
 absl::StatusOr<ParsedConfig> ParseServerConfig(const std::vector<std::string>& arguments,
                                                const Environment& environment, const std::string& version);
 

@@ -15,9 +15,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "core/base/cores.h"
 #include "core/base/data_folder.h"
 #include "core/base/errors.h"
@@ -190,24 +193,42 @@ absl::Status Serve(const config::ServerConfig& config) {
   return absl::OkStatus();
 }
 
+config::Environment EnvironmentOfGraft() {
+  config::Environment environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(*variable, absl::MaxSplits('=', 1));
+    if (absl::StartsWith(parts.first, "GRAFT_")) environment.insert(parts);
+  }
+  return environment;
+}
+
+// What Serve would refuse before it touches anything.
+absl::Status Check(const config::ServerConfig& config) {
+  RETURN_IF_ERROR(config::CheckExposure(config, grpc::Version()));
+  return PlanDevices(config, engine::AvailableDevices(), AvailableCores()).status();
+}
+
+int ExitCodeOf(const absl::Status& status) {
+  if (status.ok()) return 0;
+  std::cerr << "graft-server: " << status.message() << "\n";
+  return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailed;
+}
+
 int Main(int argc, const char* const* argv) {
   PrepareProcess();
-  const auto parsed = config::ParseServerConfig(
-      {argv + 1, argv + argc}, [](const char* name) { return getenv(name); },
-      absl::StrCat("graft-server ", GRAFT_VERSION));
-  if (!parsed.ok()) {
-    std::cerr << "graft-server: " << parsed.status().message() << "\n";
-    return kExitUsage;
-  }
+  const auto parsed = config::ParseServerConfig({argv + 1, argv + argc}, EnvironmentOfGraft(),
+                                                absl::StrCat("graft-server ", GRAFT_VERSION));
+  if (!parsed.ok()) return ExitCodeOf(parsed.status());
   if (!parsed->config.has_value()) {
     std::cout << parsed->text;
     return 0;
   }
+  if (parsed->check_only) {
+    std::cout << parsed->text << std::flush;
+    return ExitCodeOf(Check(*parsed->config));
+  }
   logging::SetUpLogging("graft-server", parsed->config->log_level);
-  const absl::Status served = Serve(*parsed->config);
-  if (served.ok()) return 0;
-  std::cerr << "graft-server: " << served.message() << "\n";
-  return absl::IsInvalidArgument(served) ? kExitUsage : kExitFailed;
+  return ExitCodeOf(Serve(*parsed->config));
 }
 
 }  // namespace

@@ -14,22 +14,16 @@ using ::graft::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
-absl::StatusOr<ParsedConfig> Parse(const std::vector<std::string>& arguments,
-                                   const std::map<std::string, std::string>& environment = {}) {
-  return ParseServerConfig(
-      arguments,
-      [&](const char* name) {
-        const auto found = environment.find(name);
-        return found == environment.end() ? nullptr : found->second.c_str();
-      },
-      "graft-server 1.2.3");
+absl::StatusOr<ParsedConfig> Parse(const std::vector<std::string>& arguments, const Environment& environment = {}) {
+  return ParseServerConfig(arguments, environment, "graft-server 1.2.3");
 }
 
 absl::StatusOr<ServerConfig> ParseConfig(const std::vector<std::string>& arguments,
-                                         const std::map<std::string, std::string>& environment = {}) {
+                                         const Environment& environment = {}) {
   absl::StatusOr<ParsedConfig> parsed = Parse(arguments, environment);
   if (!parsed.ok()) return parsed.status();
   return parsed->config.value();
@@ -82,12 +76,76 @@ TEST(ServerConfigTest, ErrorsNameTheSetting) {
   EXPECT_THAT(ParseConfig({"--data-dir", "d", "--no-such-flag"}), StatusIs(kInvalid, HasSubstr("--no-such-flag")));
 }
 
-TEST(ServerConfigTest, UnknownSettingInTheFileIsAnError) {
+TEST(ServerConfigTest, UnknownNamesAreErrorsThatSuggestTheRightOne) {
   testing::TemporaryFolder folder;
-  std::ofstream(folder / "graft.toml") << "data-dir = \"d\"\nlisten-adress = \"127.0.0.1:1\"\n";
-  EXPECT_THAT(ParseConfig({"--config", folder / "graft.toml"}), StatusIs(kInvalid, HasSubstr("listen-adress")));
+  std::ofstream(folder / "graft.toml")
+      << "data-dir = \"d\"\nlisten-adress = \"127.0.0.1:1\"\nmetric-listen = \"none\"\n";
+  EXPECT_THAT(ParseConfig({"--config", folder / "graft.toml"}),
+              StatusIs(kInvalid, AllOf(HasSubstr("graft.toml"), HasSubstr("listen-adress"), Not(HasSubstr("d\"")))));
+  std::ofstream(folder / "graft.toml") << "data-dir = \"d\"\nmetric-listen = \"none\"\n";
+  EXPECT_THAT(ParseConfig({"--config", folder / "graft.toml"}),
+              StatusIs(kInvalid, HasSubstr("did you mean metrics-listen?")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d"}, {{"GRAFT_LOGLEVEL", "debug"}}),
+              StatusIs(kInvalid, AllOf(HasSubstr("GRAFT_LOGLEVEL"), HasSubstr("did you mean GRAFT_LOG_LEVEL?"))));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--worker-core=3"}),
+              StatusIs(kInvalid, HasSubstr("--worker-core is not a setting; did you mean --worker-cores?")));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--zzzzzzzzzz"}), StatusIs(kInvalid, Not(HasSubstr("did you mean"))));
+}
+
+TEST(ServerConfigTest, ValuesOfUnknownVariablesStayOutOfTheError) {
+  EXPECT_THAT(ParseConfig({"--data-dir", "d"}, {{"GRAFT_TOKEN", "hush"}}),
+              StatusIs(kInvalid, AllOf(HasSubstr("GRAFT_TOKEN"), Not(HasSubstr("hush")))));
+}
+
+TEST(ServerConfigTest, VariablesOfOthersArePassedOver) {
+  EXPECT_OK(ParseConfig({"--data-dir", "d"}, {{"GRAFT_SERVER", "h:1"},
+                                              {"GRAFT_TOKEN_FILE", "t"},
+                                              {"GRAFT_SERVICE_HOST", "10.0.0.1"},
+                                              {"GRAFT_PORT", "tcp://10.0.0.1:50051"},
+                                              {"GRAFT_PORT_50051_TCP_ADDR", "10.0.0.1"},
+                                              {"GRAFT_LISTEN", ""}}));
+}
+
+TEST(ServerConfigTest, FilesThatCannotBeReadAreErrors) {
+  testing::TemporaryFolder folder;
   EXPECT_THAT(ParseConfig({"--data-dir", "d", "--config", folder / "absent.toml"}),
               StatusIs(kInvalid, HasSubstr("absent.toml")));
+  std::ofstream(folder / "graft.toml") << "[server]\nlisten = \"127.0.0.1:1\"\n";
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--config", folder / "graft.toml"}),
+              StatusIs(kInvalid, HasSubstr("[server]: settings stand in no section")));
+}
+
+TEST(ServerConfigTest, ErrorsTellWhereTheValueStands) {
+  testing::TemporaryFolder folder;
+  std::ofstream(folder / "graft.toml") << "worker-cores = -1\n";
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--config", folder / "graft.toml"}),
+              StatusIs(kInvalid, AllOf(HasSubstr("graft.toml"), HasSubstr("--worker-cores"))));
+  EXPECT_THAT(ParseConfig({"--data-dir", "d"}, {{"GRAFT_LOG_LEVEL", "loud"}}),
+              StatusIs(kInvalid, AllOf(HasSubstr("GRAFT_LOG_LEVEL"), HasSubstr("loud"))));
+}
+
+TEST(ServerConfigTest, CheckShowsEverySettingWithItsSource) {
+  testing::TemporaryFolder folder;
+  const std::string file = folder / "graft.toml";
+  std::ofstream(file) << "data-dir = \"/var/lib/graft\"\ninference-threads = 3\ndevices = [\"cpu\", \"cuda:0\"]\n";
+  ASSERT_OK_AND_ASSIGN(const ParsedConfig parsed, Parse({"--check-config", "--config", file, "--behind-http2-proxy"},
+                                                        {{"GRAFT_LOG_LEVEL", "warn"}}));
+  EXPECT_TRUE(parsed.check_only);
+  EXPECT_THAT(parsed.config->devices, ElementsAre("cpu", "cuda:0"));
+  for (const std::string& line :
+       {"data-dir = \"/var/lib/graft\"  # file " + file, "inference-threads = 3  # file " + file,
+        std::string("log-level = \"warn\"  # environment GRAFT_LOG_LEVEL"),
+        std::string("behind-http2-proxy = true  # flag --behind-http2-proxy"),
+        std::string("listen = \"127.0.0.1:50051\"  # default")}) {
+    EXPECT_THAT(parsed.text, HasSubstr(line + "\n"));
+  }
+  // What it prints is a file that makes the same settings.
+  std::ofstream(file) << parsed.text;
+  ASSERT_OK_AND_ASSIGN(const ServerConfig again, ParseConfig({"--config", file}));
+  EXPECT_EQ(again.inference_threads, 3);
+  EXPECT_EQ(again.log_level, "warn");
+  EXPECT_TRUE(again.behind_http2_proxy);
+  EXPECT_THAT(again.devices, ElementsAre("cpu", "cuda:0"));
 }
 
 TEST(ServerConfigTest, MetricsCanBeLeftOut) {

@@ -124,6 +124,17 @@ TEST_F(SystemServiceTest, ServerSaysWhatItIsAndHas) {
   EXPECT_EQ(with_weights, 1);
 }
 
+TEST_F(SystemServiceTest, MetricsPortInUseNamesItsFlag) {
+  ServerSettings settings;
+  settings.listen = {"127.0.0.1", 0};
+  settings.metrics_listen = server_->listening();
+  EXPECT_THAT(Server::Start({database_.get(), dataset_store_.get(), job_store_.get(), feed_.get(), registry_.get(),
+                             classifier_.get(), [](const std::string&) { return true; }},
+                            settings),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("--metrics-listen"), HasSubstr(settings.metrics_listen->ToString()))));
+}
+
 class MetricsTest : public SystemServiceTest {
  protected:
   MetricsTest() { with_metrics_ = true; }

@@ -1,0 +1,88 @@
+#include "server/config/layers.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <set>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "server/config/suggestion.h"
+
+namespace graft::config {
+namespace {
+
+constexpr char kConfigVariable[] = "GRAFT_CONFIG";
+
+std::string VariableOf(const std::string& setting) {
+  return "GRAFT_" + absl::AsciiStrToUpper(absl::StrReplaceAll(setting, {{"-", "_"}}));
+}
+
+// A service called "graft" gives each pod GRAFT_SERVICE_HOST, GRAFT_PORT, GRAFT_PORT_50051_TCP_ADDR, ...
+bool IsOfKubernetes(const std::string& variable) {
+  return absl::StrContains(variable, "_SERVICE_HOST") || absl::StrContains(variable, "_SERVICE_PORT") ||
+         absl::StrContains(variable, "_PORT_") || absl::EndsWith(variable, "_PORT");
+}
+
+bool IsOfOtherPrograms(const std::string& variable) {
+  static const std::set<std::string> names = {"GRAFT_SERVER",     "GRAFT_TLS_CA",       "GRAFT_TLS_CERT",
+                                              "GRAFT_TLS_KEY",    "GRAFT_TOKEN_FILE",   "GRAFT_ASSETS",
+                                              "GRAFT_VENV",       "GRAFT_TEST_VENV",    "GRAFT_WERROR",
+                                              "GRAFT_BENCH_VENV", "GRAFT_CRASH_ROUNDS", "GRAFT_FULL_RESUME_MATRIX"};
+  return names.count(variable) > 0;
+}
+
+}  // namespace
+
+absl::Status UnknownSetting(const std::string& what, const std::string& typed,
+                            const std::vector<std::string>& nearest_of) {
+  const auto nearest = Nearest(typed, nearest_of);
+  return absl::InvalidArgumentError(absl::StrCat(what, " is not a setting",
+                                                 nearest ? absl::StrCat("; did you mean ", *nearest, "?") : "",
+                                                 " (graft-server --help lists them)"));
+}
+
+absl::StatusOr<std::vector<Assignment>> ReadConfigFile(const std::string& path,
+                                                       const std::vector<std::string>& settings) {
+  std::vector<CLI::ConfigItem> items;
+  try {
+    items = CLI::ConfigTOML().from_file(path);
+  } catch (const CLI::Error& error) {
+    return absl::InvalidArgumentError(absl::StrCat("--config ", path, ": ", error.what()));
+  }
+  std::vector<Assignment> assignments;
+  for (const CLI::ConfigItem& item : items) {
+    if (!item.parents.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--config ", path, ": [", absl::StrJoin(item.parents, "."), "]: settings stand in no section"));
+    }
+    if (!absl::c_linear_search(settings, item.name)) {
+      return UnknownSetting(absl::StrCat("--config ", path, ": ", item.name), item.name, settings);
+    }
+    assignments.push_back({item.name, absl::StrJoin(item.inputs, ","), "file " + path});
+  }
+  return assignments;
+}
+
+absl::StatusOr<std::vector<Assignment>> ReadEnvironment(const Environment& environment,
+                                                        const std::vector<std::string>& settings) {
+  std::vector<std::string> variables;
+  for (const std::string& setting : settings) variables.push_back(VariableOf(setting));
+  std::vector<Assignment> assignments;
+  for (const auto& [variable, value] : environment) {
+    if (value.empty() || variable == kConfigVariable) continue;
+    const auto found = absl::c_find(variables, variable);
+    if (found != variables.end()) {
+      const std::string& setting = settings[static_cast<size_t>(found - variables.begin())];
+      assignments.push_back({setting, value, "environment " + variable});
+    } else if (!IsOfOtherPrograms(variable) && !IsOfKubernetes(variable)) {
+      return UnknownSetting("environment variable " + variable, variable, variables);
+    }
+  }
+  return assignments;
+}
+
+}  // namespace graft::config
