@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Does with the composed services what a user does: trains on generated pictures, classifies over TLS.
+# Does with the composed services what a user does: trains on generated pictures, classifies over TLS, looks at metrics.
 #
 #   deploy/docker/smoke.sh [--profile cpu|gpu]     starts the services with docker compose, and stops them
 #   deploy/docker/smoke.sh --running               only uses services that run already, where they are:
 #     GRAFT_ADDRESS     default localhost:8443     GRAFT_CA          file with the proxy's certificate
+#     PROMETHEUS_URL    default none: not asked    GRAFANA_URL       default none: not asked
 #     PYTHON            one with client/python installed (default python3)
 set -euo pipefail
 
@@ -14,7 +15,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --profile) profile=${2:?--profile needs cpu or gpu}; shift 2 ;;
     --running) running=yes; shift ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "smoke: unknown argument '$1' (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -23,6 +24,18 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 say() { printf '== %s\n' "$*"; }
+
+# Asks URL (and curl's further arguments) until it answers with TEXT, for a minute.
+wait_for() {
+  local text=$1
+  shift
+  for _ in $(seq 60); do
+    if curl --fail --silent "$@" >"$scratch/answer" && grep -q "$text" "$scratch/answer"; then return; fi
+    sleep 1
+  done
+  echo "smoke: no '$text' within a minute from: $*" >&2
+  return 1
+}
 
 compose() { docker compose --profile "$profile" "$@"; }
 
@@ -39,6 +52,8 @@ start_services() {
   python3 -m venv "$scratch/venv"
   "$scratch/venv/bin/pip" install --quiet ./client/python
   PYTHON=$scratch/venv/bin/python GRAFT_CA=$scratch/tls.crt
+  PROMETHEUS_URL=
+  GRAFANA_URL=http://127.0.0.1:3000
 }
 
 [ "$running" = yes ] || start_services
@@ -58,4 +73,14 @@ with graft.Client(address, tls=graft.Tls(ca_file=ca_file)) as client:
     print(", ".join(f"{one.label} {one.probability:.2f}" for one in answer.predictions))
 PYTHON
 
+if [ -n "${PROMETHEUS_URL:-}" ]; then
+  say "Prometheus has server and worker"
+  wait_for '"2"' "$PROMETHEUS_URL/api/v1/query" --get --data-urlencode 'query=sum(up{job=~"graft-.*"})'
+fi
+if [ -n "${GRAFANA_URL:-}" ]; then
+  say "Grafana has the dashboards, and their data source answers"
+  wait_for '"Graft' "$GRAFANA_URL/api/search?type=dash-db"
+  wait_for '"2"' "$GRAFANA_URL/api/datasources/proxy/uid/graft-prometheus/api/v1/query" \
+    --get --data-urlencode 'query=sum(up{job=~"graft-.*"})'
+fi
 say "All of it works"

@@ -4,13 +4,14 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from nginx_proxy import Nginx
+from nginx_proxy import Nginx, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "deploy/docker"
@@ -52,7 +53,7 @@ def composed(*profiles):
 @pytest.mark.parametrize("profile, suffix", [("cpu", ""), ("gpu", "-gpu")])
 def test_compose_file_is_valid_and_tight(profile, suffix):
     services = composed(profile)["services"]
-    assert set(services) == {"graft" + suffix, "nginx" + suffix}
+    assert set(services) == {"graft" + suffix, "nginx" + suffix, "prometheus" + suffix, "grafana"}
     for name, service in services.items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
@@ -62,7 +63,8 @@ def test_compose_file_is_valid_and_tight(profile, suffix):
         for volume in service.get("volumes", []):
             if volume["type"] == "bind":
                 assert volume["read_only"] and volume["source"].startswith(str(ROOT)), name
-    assert services["nginx" + suffix]["network_mode"] == f"service:graft{suffix}"  # the server listens on loopback
+    for name in ("nginx", "prometheus"):  # the server listens on loopback
+        assert services[name + suffix]["network_mode"] == f"service:graft{suffix}"
     gpus = services["graft" + suffix].get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", [])
     assert [gpu["capabilities"] for gpu in gpus] == ([["gpu"]] if profile == "gpu" else [])
 
@@ -90,11 +92,35 @@ def test_bill_of_materials_is_cyclonedx_and_names_packages_and_wheels():
     assert "pkg:pypi/pip" not in purls
 
 
-def test_smoke_script_passes_on_the_real_programs(server, installed, tmp_path):
+@pytest.fixture
+def prometheus(server, tmp_path):
+    """The image's command on the image's configuration, with the addresses and folders of here; its URL."""
+    shutil.copytree(ROOT / "deploy/prometheus", tmp_path / "prometheus")
+    config = tmp_path / "prometheus/prometheus.yml"
+    text = config.read_text(encoding="utf-8")
+    for written, here in (("127.0.0.1:9464", server.metrics_address), ("/var/lib/graft", str(server.data))):
+        assert written in text
+        text = text.replace(written, here)
+    config.write_text(text, encoding="utf-8")
+    address = f"127.0.0.1:{free_port()}"
+    image = (DOCKER / "prometheus.Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    command = json.loads(re.search(r"^ENTRYPOINT (.*)$", image, re.MULTILINE)[1])
+    places = {"/usr/bin/prometheus": VENV / "bin/prometheus", "/etc/graft-prometheus": config.parent,
+              "/var/lib/prometheus-graft": tmp_path / "tsdb", "=:9090": "=" + address}
+    for written, here in places.items():
+        assert any(written in word for word in command), written
+        command = [word.replace(written, str(here)) for word in command]
+    with open(tmp_path / "prometheus.log", "w", encoding="utf-8") as log, subprocess.Popen(command, stderr=log) as process:
+        yield f"http://{address}"
+        process.terminate()
+
+
+def test_smoke_script_passes_on_the_real_programs(server, installed, prometheus, tmp_path):
     """nginx is started as its image does, certificate included."""
     with Nginx(tmp_path / "proxy", [server.address], entrypoint=DOCKER / "nginx-entrypoint.sh") as proxy:
         address = proxy.address.replace("127.0.0.1", "localhost")
-        more = {"GRAFT_ADDRESS": address, "GRAFT_CA": proxy.ca_file, "PYTHON": sys.executable}
+        more = {"GRAFT_ADDRESS": address, "GRAFT_CA": proxy.ca_file, "PYTHON": sys.executable,
+                "PROMETHEUS_URL": prometheus}
         environment = {**os.environ, **more, "PYTHONPATH": str(installed)}
         out = run("bash", DOCKER / "smoke.sh", "--running", env=environment)
     assert "models/smoke/versions/1" in out and out.rstrip().endswith("All of it works")
