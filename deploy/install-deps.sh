@@ -5,7 +5,7 @@
 #   deploy/install-deps.sh [--cuda] [--tests]
 #
 #   --cuda           also the CUDA libraries that libtorch_cuda.so loads (a machine with an NVIDIA GPU)
-#   --tests          also a second venv with tests/requirements.txt, Triton's perf_analyzer and Prometheus
+#   --tests          also a second venv with tests/requirements.txt, Triton's perf_analyzer, Prometheus and nginx
 #   GRAFT_VENV       where the venv lives (default: .venv in the checkout)
 #   GRAFT_TEST_VENV  where that of the tests lives (default: .venv-tests in the checkout)
 set -euo pipefail
@@ -34,9 +34,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 curl
 )
 
-# perf_analyzer loads libb64. The tests of deploy/ run nginx by hand (the service of its package is of no use), ask
-# systemd-analyze, and make a backup.
-test_packages=(libb64-0d nginx-light openssl procps systemd sqlite3)
+# For perf_analyzer, and for the tests of deploy/ (libpcre2: nginx; sqlite3: backups).
+test_packages=(libb64-0d libpcre2-8-0 openssl procps systemd sqlite3)
 
 # What the wheels are pinned to. --no-deps: LibTorch's CPU libraries need none of the Python packages, and its
 # dependency list would pull in gigabytes of CUDA.
@@ -118,26 +117,30 @@ PYTHON
   rm -r "$folder"
 }
 
-# The programs out of Debian's package alone: installed as a whole it would start a service.
-install_prometheus() {
+# The programs out of Debian's packages alone: installed as a whole these would start services.
+install_prometheus_and_nginx() {
   local folder
   folder=$(mktemp -d -p "$test_venv")
   as_root apt-get update -qq
-  (cd "$folder" && apt-get download -qq -o APT::Sandbox::User=root prometheus && dpkg-deb -x prometheus_*.deb .)
-  cp "$folder/usr/bin/prometheus" "$folder/usr/bin/promtool" "$test_venv/bin/"
+  (
+    cd "$folder"
+    apt-get download -qq -o APT::Sandbox::User=root prometheus nginx
+    for package in *.deb; do dpkg-deb -x "$package" .; done
+  )
+  cp "$folder"/usr/bin/{prometheus,promtool} "$folder/usr/sbin/nginx" "$test_venv/bin/"
   rm -r "$folder"
 }
 
 # A copy of what was asked for, written last, says that all of it is there.
 install_test_venv() {
   local done_file=$test_venv/installed.txt
-  { cat "$root/tests/requirements.txt"; echo "# perf_analyzer of $perf_analyzer_wheel, Debian's prometheus"; } >"$scratch"
+  { cat "$root/tests/requirements.txt"; echo "# perf_analyzer of $perf_analyzer_wheel, Debian's prometheus and nginx"; } >"$scratch"
   ! cmp -s "$scratch" "$done_file" || return 0
   echo "install-deps: installing tests/requirements.txt into $test_venv"
   make_venv "$test_venv"
   "$test_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$root/tests/requirements.txt"
   install_perf_analyzer
-  install_prometheus
+  install_prometheus_and_nginx
   cp "$scratch" "$done_file"
 }
 

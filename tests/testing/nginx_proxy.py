@@ -1,11 +1,14 @@
 """Debian's nginx with the configuration of deploy/nginx, in front of real servers."""
 
+import os
 import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
+PROGRAMS = pathlib.Path(sys.executable).parent  # deploy/install-deps.sh --tests puts nginx there
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -35,8 +38,8 @@ class Nginx:
         shutil.copytree(ROOT / "deploy/nginx", self.folder, dirs_exist_ok=True)
         (self.folder / "run").mkdir()
         (self.folder / "tls").mkdir()
-        self._command = ["bash", entrypoint, self.folder] if entrypoint else ["nginx", "-e", "stderr", "-p", self.folder,
-                                                                              "-c", "nginx.conf"]
+        by_hand = ["nginx", "-e", "stderr", "-p", self.folder, "-c", "nginx.conf"]
+        self._command = ["bash", entrypoint, self.folder] if entrypoint else by_hand
         if entrypoint is None:
             make_certificate(self.folder / "tls")
         self._rewrite("listen.conf", "8443", self.address)
@@ -59,7 +62,8 @@ class Nginx:
 
     def __enter__(self):
         with open(self.folder / "nginx.log", "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            environment = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
         host, port = self.address.split(":")
         for _ in range(200):
             with socket.socket() as one:
