@@ -149,14 +149,16 @@ class Client:
 
     def _run_upload(self, stream, on_progress):
         """How the connection ended, as an error."""
+        call = self.datasets.UploadDataset(stream.requests(), metadata=self.metadata)
         try:
-            for response in self.datasets.UploadDataset(stream.requests(), metadata=self.metadata):
+            for response in call:
                 stream.take(response)
                 if on_progress is not None and response.HasField("progress"):
                     on_progress(response.progress)
         except grpc.RpcError as error:
             return errors.from_rpc_error(error)
         finally:
+            call.cancel()  # before requests() goes on: after an exception nothing is committed
             stream.ended()
         return errors.make_error(grpc.StatusCode.INTERNAL, "the server ended the upload without completing it")
 

@@ -151,12 +151,6 @@ def from_rpc_error(error):
     return make_error(error.code(), error.details() or "", _unpacked(status))
 
 
-def from_status(status):
-    """Of a google.rpc.Status inside an answer: one image of a batch, for example."""
-    code = next((one for one in grpc.StatusCode if one.value[0] == status.code), grpc.StatusCode.UNKNOWN)
-    return make_error(code, status.message, _unpacked(status))
-
-
 def _unpacked(status):
     for any_detail in status.details:
         for kind in _DETAILS:

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -179,6 +181,37 @@ def test_upload_goes_on_after_a_killed_server(server, client, tmp_path):
     pushed = client.push_dataset("many", tmp_path / "many", on_progress=kill_once)
     assert killed and pushed.version.image_count == 300
     assert client.push_dataset("many", tmp_path / "many").already_existed
+
+
+def test_exception_in_on_progress_commits_nothing(client, photos, tmp_path, monkeypatch):
+    """The last photo is held back until the exception is out: without a cancelled call it would be sent, and committed."""
+    import graft
+    from graft import upload
+    from graft.v1 import dataset_pb2
+
+    shutil.copytree(photos, tmp_path / "shapes")
+    for file in (tmp_path / "shapes").rglob("*.png"):
+        file.write_bytes(file.read_bytes() + b"unknown to the server")
+    files, _ = upload.announced(graft.photos_in(tmp_path / "shapes"))
+    last, raised = max(file.sha256 for file in files), threading.Event()
+    chunks = upload.UploadStream._chunks
+
+    def held_back(self, digest):
+        if digest == last:
+            raised.wait(60)
+        yield from chunks(self, digest)
+
+    def fail(progress):
+        raise RuntimeError(f"after {progress.blobs_stored} photos")
+
+    monkeypatch.setattr(upload.UploadStream, "_chunks", held_back)
+    with pytest.raises(RuntimeError, match="after"):
+        client.push_dataset("broken-off", tmp_path / "shapes", on_progress=fail)
+    raised.set()
+    time.sleep(1)
+    with pytest.raises(graft.NotFound):
+        client.call(client.datasets.GetDataset, dataset_pb2.GetDatasetRequest(name="broken-off"))
+    assert client.push_dataset("broken-off", tmp_path / "shapes").version.name == "datasets/broken-off/versions/1"
 
 
 def test_photos_that_change_under_way_are_named(photos, tmp_path):
