@@ -193,7 +193,7 @@ absl::Status FineTuneRun::TrainEpoch() {
     if (std::isfinite(sums.loss)) {
       EndUpdate(sums);
     } else if (progress_.bf16) {  // the same update again
-      updater_->DropGradients();
+      DropUpdate();
       FallBackToF32();
       RETURN_IF_ERROR(ReadOn());
     } else {
@@ -249,6 +249,7 @@ void FineTuneRun::FallBackToF32() {
 // The gradients of the mean over the batch, added up pass by pass.
 FineTuneRun::PassSums FineTuneRun::RunPasses(const Batch& batch) {
   const int64_t count = batch.targets.classes.size(0);
+  statistics_before_.clear();
   for (const torch::Tensor& moved : network_->MovedStatistics()) statistics_before_.push_back(moved.clone());
   const int64_t per_pass = (phase().batch_size + phase().accumulation - 1) / phase().accumulation;
   PassSums sums;
@@ -258,7 +259,6 @@ FineTuneRun::PassSums FineTuneRun::RunPasses(const Batch& batch) {
     sums.loss += more.loss;
     sums.right += more.right;
   }
-  statistics_before_.clear();
   return sums;
 }
 
@@ -287,6 +287,7 @@ FineTuneRun::PassSums FineTuneRun::RunPass(const Batch& batch, int pass, int64_t
 void FineTuneRun::EndUpdate(const PassSums& sums) {
   const double factor = LearningRateFactor(phase(), progress_.phase_updates, UpdatesPerEpoch(), progress_.plateau);
   updater_->Update(factor, ++progress_.phase_updates);
+  statistics_before_.clear();
   if (average_) average_->Update(progress_.phase_updates);
   ++progress_.epoch_updates;
   progress_.loss_sum += sums.loss;
