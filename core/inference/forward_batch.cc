@@ -4,9 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/base/status_from_throw.h"
 #include "core/base/status_macros.h"
+#include "core/base/stopwatch.h"
 #include "core/network/backbone_catalog.h"
 
 namespace graft::inference {
@@ -50,7 +51,7 @@ Classification ApplyHead(const Request& request, absl::Span<const float> feature
 
 std::vector<absl::StatusOr<Classification>> RunForward(absl::Span<const RequestPointer> requests, engine::Engine& trunk,
                                                        engine::Cores cores) {
-  const absl::Time start = absl::Now();
+  const Stopwatch whole;
   const network::BackboneFacts& facts = trunk.facts();
   std::vector<absl::StatusOr<Classification>> answers(requests.size(), absl::InternalError("not run"));
   std::vector<RequestPointer> fitting;
@@ -69,13 +70,13 @@ std::vector<absl::StatusOr<Classification>> RunForward(absl::Span<const RequestP
     ASSIGN_OR_RETURN(const std::vector<float> features, RunTrunk(fitting, trunk, cores));
     const auto dimension = static_cast<size_t>(facts.feature_dimension);
     for (size_t i = 0; i < fitting.size(); ++i) {
-      const absl::Time before = absl::Now();
+      const Stopwatch stopwatch;
       answers[rows[i]] = ApplyHead(*fitting[i], absl::MakeConstSpan(features).subspan(i * dimension, dimension));
-      fitting[i]->postprocess = absl::Now() - before;
+      fitting[i]->postprocess = absl::Seconds(stopwatch.seconds());
     }
     return absl::OkStatus();
   });
-  const absl::Duration share = (absl::Now() - start) / static_cast<int64_t>(fitting.size());
+  const absl::Duration share = absl::Seconds(whole.seconds()) / static_cast<int64_t>(fitting.size());
   for (size_t i = 0; i < fitting.size(); ++i) {
     fitting[i]->forward = share;
     if (!run.ok()) answers[rows[i]] = run;

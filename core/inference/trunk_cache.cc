@@ -4,10 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/base/errors.h"
 #include "core/base/status_from_throw.h"
 #include "core/base/status_macros.h"
+#include "core/base/stopwatch.h"
 #include "core/weights/weight_store.h"
 
 namespace graft::inference {
@@ -70,13 +71,13 @@ void TrunkCache::AddTo(ClassifierStats& stats) const {
 
 void TrunkCache::Load(const TrunkName& name) {
   const Key key(name.sha256, name.precision);
-  const absl::Time start = absl::Now();
+  const Stopwatch stopwatch;
   const absl::StatusOr<Trunk> trunk = CreateTrunk(name);
   std::vector<Waiter> waiters;
   {
     absl::MutexLock lock(&mutex_);
     ++(trunk.ok() ? counts_.trunk_loads : counts_.trunk_load_failures);
-    counts_.trunk_load_time += absl::Now() - start;
+    counts_.trunk_load_time += absl::Seconds(stopwatch.seconds());
     const auto entry = entries_.find(key);
     waiters.swap(entry->second.waiters);
     if (trunk.ok()) {

@@ -84,8 +84,8 @@ class JobStore {
   // cancelled or cancelling already; PreconditionFailed when it succeeded or failed.
   absl::StatusOr<Job> RequestCancel(absl::string_view id);
   // Asks for the best epoch or trial so far to be published instead of trained on: the job goes on to SUCCEEDED. One
-  // that is PAUSED or PAUSING is queued for that. OK when asked for already; PreconditionFailed when no epoch has been
-  // done, it is being cancelled, or it has ended.
+  // that is PAUSED or PAUSING is queued for that. OK when asked for already; PreconditionFailed when no epoch or trial
+  // has been done, it is being cancelled, or it has ended.
   absl::StatusOr<Job> RequestFinish(absl::string_view id);
   // RequestCancel's with PAUSED and PAUSING. A paused job stays so until RequestResume or RequestCancel, over restarts
   // too. OK when paused or pausing already; PreconditionFailed when it has ended or is CANCELLING.

@@ -13,10 +13,11 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/base/errors.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/base/stopwatch.h"
 #include "core/store/connection.h"
 #include "core/store/migrations.h"
 #include "core/store/transaction.h"
@@ -84,11 +85,11 @@ class Database::Impl {
     if (absl::Status begun = BeginImmediate(*writer_); !begun.ok()) return WithContext(begun, doing);
     absl::Cleanup roll_back = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { RollBack(*writer_); };
     RETURN_IF_ERROR(RunStep(*writer_, doing, step));
-    const absl::Time before = absl::Now();
+    const Stopwatch stopwatch;
     // A COMMIT whose sync failed is an error like any other: nothing is acknowledged.
     if (absl::Status committed = Execute(*writer_, "COMMIT"); !committed.ok()) return WithContext(committed, doing);
     std::move(roll_back).Cancel();
-    if (commit_observer_) commit_observer_(absl::Now() - before);
+    if (commit_observer_) commit_observer_(absl::Seconds(stopwatch.seconds()));
     return absl::OkStatus();
   }
 

@@ -5,9 +5,9 @@
 #include <memory>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "core/base/digest.h"
 #include "core/base/status_macros.h"
+#include "core/base/stopwatch.h"
 #include "core/network/torch_status.h"
 #include "core/train/fine_tune_checkpoint.h"
 #include "core/train/fine_tune_options.h"
@@ -44,11 +44,11 @@ absl::Status RunToEnd(FineTuneRun& run, const std::string& checkpoint_path, cons
   }
   while (!run.Finished()) {
     const absl::Status status = run.RunEpoch();
-    const absl::Time before = absl::Now();
+    const Stopwatch stopwatch;
     if (status.ok() || absl::IsCancelled(status)) RETURN_IF_ERROR(Save(run, checkpoint_path, inputs_digest));
     RETURN_IF_ERROR(status);
     EpochMetrics metrics = run.progress().history.back();
-    metrics.checkpoint_seconds = absl::ToDoubleSeconds(absl::Now() - before);
+    metrics.checkpoint_seconds = stopwatch.seconds();
     RETURN_IF_ERROR(Observe(metrics, observed_epochs, observer));
   }
   return absl::OkStatus();

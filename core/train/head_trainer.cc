@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "core/base/status_macros.h"
 #include "core/base/stopwatch.h"
 #include "core/evaluate/metrics.h"
@@ -171,10 +170,10 @@ absl::StatusOr<TrainedHead> RunToEnd(HeadTraining& training, const std::string& 
   }
   while (!training.Finished()) {
     RETURN_IF_ERROR(training.RunEpoch(stop));
-    const absl::Time before = absl::Now();
+    const Stopwatch stopwatch;
     RETURN_IF_ERROR(SaveCheckpoint(checkpoint_path, training.state(), inputs_digest));
     EpochMetrics metrics = training.state().history.back();
-    metrics.checkpoint_seconds = absl::ToDoubleSeconds(absl::Now() - before);
+    metrics.checkpoint_seconds = stopwatch.seconds();
     RETURN_IF_ERROR(Observe(metrics, observed_epochs, observer));
   }
   return BestOf(training.state());

@@ -13,8 +13,17 @@ void ModelMetrics::Answered(absl::string_view model, absl::Duration total) {
   count.time += total;
 }
 
+std::set<std::string> ModelMetrics::Known() const {
+  absl::MutexLock lock(&mutex_);
+  std::set<std::string> names;
+  for (const auto& [name, count] : models_) names.insert(name);
+  return names;
+}
+
 Families ModelMetrics::Collect() const {
-  const std::set<std::string> loaded = loaded_();  // without the lock: callers of Answered must not wait for it
+  // Asked without the lock, since callers of Answered must not wait for it: a model that comes meanwhile stays.
+  const std::set<std::string> known = Known();
+  const std::set<std::string> loaded = loaded_();
   std::vector<Sample> images, seconds;
   const auto add = [&](const std::string& model, const Count& count) {
     images.push_back({static_cast<double>(count.images), {{"model", model}}});
@@ -23,7 +32,7 @@ Families ModelMetrics::Collect() const {
   absl::MutexLock lock(&mutex_);
   for (auto model = models_.begin(); model != models_.end();) {
     const auto here = model++;
-    if (loaded.count(here->first) == 0) {
+    if (known.count(here->first) > 0 && loaded.count(here->first) == 0) {
       models_.erase(here);
     } else {
       add(here->first, here->second);

@@ -39,6 +39,8 @@ class ModelMetrics final : public prometheus::Collectable {
     absl::Duration time;
   };
 
+  std::set<std::string> Known() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   const std::function<std::set<std::string>()> loaded_;
   mutable absl::Mutex mutex_;
   mutable std::map<std::string, Count, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
