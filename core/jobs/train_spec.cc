@@ -259,7 +259,10 @@ absl::Status ResolveHeadAugment(const TrainSpec& requested, TrainSpec& spec) {
 absl::Status ResolveViews(const TrainSpec& requested, TrainSpec& spec) {
   if (!requested.views) return absl::OkStatus();
   ASSIGN_OR_RETURN(spec.views, InRange("spec.views", *requested.views, kMostViews));
-  if (*spec.views == 1) return absl::OkStatus();
+  if (*spec.views == 1) {
+    spec.views.reset();  // as it is without
+    return absl::OkStatus();
+  }
   if (spec.augment.empty() || spec.augment == kNoAugment) {
     return InvalidField("spec.views", "are augmented copies of the photos: set spec.augment too, or leave them out");
   }
