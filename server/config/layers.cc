@@ -2,14 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <set>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "server/config/suggestion.h"
 
 namespace graft::config {
@@ -17,22 +16,17 @@ namespace {
 
 constexpr char kConfigVariable[] = "GRAFT_CONFIG";
 
+constexpr char kPrefix[] = "GRAFT_";
+
 std::string VariableOf(const std::string& setting) {
-  return "GRAFT_" + absl::AsciiStrToUpper(absl::StrReplaceAll(setting, {{"-", "_"}}));
+  return kPrefix + absl::AsciiStrToUpper(absl::StrReplaceAll(setting, {{"-", "_"}}));
 }
 
-// A service called "graft" gives each pod GRAFT_SERVICE_HOST, GRAFT_PORT, GRAFT_PORT_50051_TCP_ADDR, ...
-bool IsOfKubernetes(const std::string& variable) {
-  return absl::StrContains(variable, "_SERVICE_HOST") || absl::StrContains(variable, "_SERVICE_PORT") ||
-         absl::StrContains(variable, "_PORT_") || absl::EndsWith(variable, "_PORT");
-}
-
-bool IsOfOtherPrograms(const std::string& variable) {
-  static const std::set<std::string> names = {"GRAFT_SERVER",     "GRAFT_TLS_CA",       "GRAFT_TLS_CERT",
-                                              "GRAFT_TLS_KEY",    "GRAFT_TOKEN_FILE",   "GRAFT_ASSETS",
-                                              "GRAFT_VENV",       "GRAFT_TEST_VENV",    "GRAFT_WERROR",
-                                              "GRAFT_BENCH_VENV", "GRAFT_CRASH_ROUNDS", "GRAFT_FULL_RESUME_MATRIX"};
-  return names.count(variable) > 0;
+// Others are of other programs, or Kubernetes' own, such as GRAFT_SERVICE_HOST. Without the prefix, which all share.
+bool IsNearAnyOf(absl::string_view variable, const std::vector<std::string>& variables) {
+  std::vector<std::string> names;
+  for (const std::string& one : variables) names.emplace_back(absl::StripPrefix(one, kPrefix));
+  return Nearest(absl::StripPrefix(variable, kPrefix), names).has_value();
 }
 
 }  // namespace
@@ -78,7 +72,7 @@ absl::StatusOr<std::vector<Assignment>> ReadEnvironment(const Environment& envir
     if (found != variables.end()) {
       const std::string& setting = settings[static_cast<size_t>(found - variables.begin())];
       assignments.push_back({setting, value, "environment " + variable});
-    } else if (!IsOfOtherPrograms(variable) && !IsOfKubernetes(variable)) {
+    } else if (IsNearAnyOf(variable, variables)) {
       return UnknownSetting("environment variable " + variable, variable, variables);
     }
   }
