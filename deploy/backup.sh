@@ -12,6 +12,7 @@
 # are there, and more, which the next start removes or leaves alone. Models are copied before it, too, since one that is
 # deleted meanwhile takes its files with it.
 set -euo pipefail
+shopt -s inherit_errexit  # a query that fails inside $(...) ends the script, too
 
 fail() {
   echo "backup: $*" >&2
@@ -27,13 +28,18 @@ to=$2
 command -v sqlite3 >/dev/null || fail "sqlite3 is not installed: apt-get install sqlite3"
 umask 077
 
-query() { sqlite3 -cmd '.timeout 30000' "$1" "$2"; }
+query() { sqlite3 -cmd '.timeout 30000' "$1" "$2" || fail "sqlite3 on $1 failed at: $2"; }
 
-# Copies folders that are there, the newer files of those that were copied before.
+# Copies folders that are there, the newer files of those that were copied before. Again where it failed, since the server
+# may have deleted a version or renamed a checkpoint while cp walked the folder.
 copy_folders() {
-  local folder
+  local folder attempt
   for folder in "$@"; do
-    [ ! -d "$from/$folder" ] || cp --archive --update "$from/$folder" "$to.part/"
+    [ -d "$from/$folder" ] || continue
+    for attempt in 1 2 3 4 5; do
+      cp --archive --update "$from/$folder" "$to.part/" 2>"$to.part.errors" && break
+      [ "$attempt" -lt 5 ] || fail "cannot copy $folder: $(sed -n 1,5p "$to.part.errors")"
+    done
   done
 }
 
@@ -42,14 +48,16 @@ check() {
   local missing
   [ "$(query "$to.part/graft.db" 'PRAGMA integrity_check')" = ok ] || fail "the copy of the database is damaged"
   missing=$({ query "$to.part/graft.db" "SELECT 'models/' || folder || '/head.safetensors' FROM model_versions"
+              query "$to.part/graft.db" "SELECT 'models/' || folder || '/backbone.safetensors' FROM model_versions
+                                         WHERE backbone_size_bytes > 0"
               query "$to.part/graft.db" "SELECT DISTINCT 'blobs/segments/' || segment || '.seg' FROM blobs"
-            } | while IFS= read -r file; do [ -f "$to.part/$file" ] || echo "$file"; done | head -5)
+            } | while IFS= read -r file; do [ -f "$to.part/$file" ] || echo "$file"; done | sed -n 1,5p)
   [ -z "$missing" ] || fail "files that the database names are missing in the copy: $missing"
 }
 
 rm -rf "$to.part"
 mkdir -p "$to.part"
-trap 'rm -rf "$to.part"' EXIT
+trap 'rm -rf "$to.part" "$to.part.errors"' EXIT
 if [ "$restore" = yes ]; then
   cp --archive "$from/." "$to.part/"
 else

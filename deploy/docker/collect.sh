@@ -36,4 +36,7 @@ install --strip -m 0755 "${programs[@]}" "$out/opt/graft/bin"
   ldd "${programs[@]}" "${opened[@]}" | awk '/=>/ {print $3}' | grep "^$venv/"
   # What cuDNN and its like open by name in turn.
   [ "$cuda" = no ] || find "$site/nvidia" -name '*.so*'
-} | sort -u | xargs cp --parents --dereference --target-directory "$out"
+} | sort -u | while IFS= read -r file; do
+  # The same file where OUT is /: it lies where it belongs.
+  [ "$file" -ef "$out$file" ] || cp --parents --dereference --target-directory "$out" "$file"
+done

@@ -13,7 +13,9 @@ profile=cpu
 running=no
 while [ $# -gt 0 ]; do
   case $1 in
-    --profile) profile=${2:?--profile needs cpu or gpu}; shift 2 ;;
+    --profile)
+      case ${2:-} in cpu | gpu) profile=$2 ;; *) echo "smoke: --profile needs cpu or gpu" >&2; exit 2 ;; esac
+      shift 2 ;;
     --running) running=yes; shift ;;
     -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "smoke: unknown argument '$1' (see --help)" >&2; exit 2 ;;
@@ -44,10 +46,10 @@ start_services() {
   [ "$profile" = cpu ] || suffix=-gpu
   say "Building and starting"
   compose build
+  trap 'rm -rf "$scratch"; compose down' EXIT  # also when only some of them start
   compose run --rm --no-deps --entrypoint /opt/graft/bin/graft-weights "graft$suffix" \
     random --data-dir /var/lib/graft --backbone mobilenet_v2
   compose up --detach --wait
-  trap 'compose down; rm -rf "$scratch"' EXIT
   compose cp "nginx$suffix:/etc/graft-nginx/tls/tls.crt" "$scratch/tls.crt"
   python3 -m venv "$scratch/venv"
   "$scratch/venv/bin/pip" install --quiet ./client/python

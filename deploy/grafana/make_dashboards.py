@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Writes dashboards/*.json from what stands here, with Grafana's own model of a dashboard.
 
-    make_dashboards.py [--check]      --check: writes nothing, fails when a file is not what would be written
-
 Needs grafana-foundation-sdk (tests/requirements.txt). Each dashboard: is it healthy; then rate, errors, duration; then causes.
 """
 
+import argparse
 import itertools
 import pathlib
 import sys
@@ -314,12 +313,14 @@ def registry_and_system():
 
 
 def main():
-    check = sys.argv[1:] == ["--check"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail when a file is not what would be written")
+    arguments = parser.parse_args()
     boards = {"serving": serving(), "training": training(), "registry_and_system": registry_and_system()}
     for name, board in boards.items():
         text = JSONEncoder(sort_keys=True, indent=1).encode(board) + "\n"
         file = FOLDER / f"{name}.json"
-        if not check:
+        if not arguments.check:
             file.write_text(text, encoding="utf-8")
         elif not file.is_file() or file.read_text(encoding="utf-8") != text:
             sys.exit(f"{file} is not what {pathlib.Path(__file__).name} writes: run it")

@@ -11,7 +11,8 @@ import sys
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from nginx_proxy import Nginx, free_port
+from free_port import free_port
+from nginx_proxy import Nginx
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "deploy/docker"

@@ -9,8 +9,9 @@ import grpc
 import kubernetes_validate
 import pytest
 import yaml
+from free_port import free_port
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from nginx_proxy import Nginx, free_port
+from nginx_proxy import Nginx
 
 KUBERNETES = pathlib.Path(__file__).resolve().parents[2] / "deploy/kubernetes"
 KUBECTL = pathlib.Path(sys.executable).parent / "kubectl"

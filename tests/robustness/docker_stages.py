@@ -89,7 +89,8 @@ def ignored(pattern_lines):
     return kept, dropped
 
 
-def copy_context(source, target):
+def copy_context(source, target, into_folder):
+    """`into_folder`: target is a folder, even before it is there."""
     kept, dropped = ignored((ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines())
 
     def leave_out(_, names):
@@ -102,7 +103,7 @@ def copy_context(source, target):
         if path.is_dir():
             shutil.copytree(path, to, dirs_exist_ok=True, ignore=leave_out, symlinks=True)
         else:
-            to = to / path.name if str(target).endswith("/") or to.is_dir() else to
+            to = to / path.name if into_folder or to.is_dir() else to
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, to)
 
@@ -168,7 +169,7 @@ class Interpreter:
         source, target = words[-2:]
         to = str(self.stage.root) + (target if target.startswith("/") else f"{self.stage.folder}/{target}")
         if from_stage is None:
-            copy_context(source, pathlib.Path(to) if not target.endswith("/") else Slashed(to))
+            copy_context(source, pathlib.Path(to), into_folder=target.endswith("/"))
             return
         origin = self.stages[from_stage].root / source.lstrip("/")
         pathlib.Path(to).parent.mkdir(parents=True, exist_ok=True)
@@ -200,13 +201,6 @@ class Interpreter:
         pass
 
     do_expose = do_stopsignal = do_volume
-
-
-class Slashed(type(pathlib.Path())):
-    """A target that ends with "/" is a folder, even before it is there."""
-
-    def __str__(self):
-        return super().__str__() + "/"
 
 
 def check_server_image(stage):

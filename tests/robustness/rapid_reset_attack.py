@@ -13,18 +13,11 @@ sys.path[:0] = [str(ROOT / "tests/testing"), str(ROOT / "tests/bench")]
 import python_client  # noqa: E402
 import server as graft_server  # noqa: E402
 from nginx_proxy import Nginx  # noqa: E402
+from process_memory import memory_mib  # noqa: E402
 from rapid_reset import Attacker  # noqa: E402
 
 CLASSIFY = "/graft.v1.InferenceService/Classify"
 ALLOWED_MIB = 256
-
-
-def memory_mib(pid, field):
-    try:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return 0.0  # it died
-    return int(next((line.split()[1] for line in status.splitlines() if line.startswith(field)), 0)) / 1024
 
 
 def measured(server, proxy, call, make_client, attackers, seconds):
@@ -98,9 +91,11 @@ def run(arguments, folder):
             grown, others = attack(server, proxy)
     print("without it, which graft-server allows on loopback alone:")
     server = graft_server.Server(arguments.build, data).__enter__()
-    attack(server, None)
-    server.process.kill()  # how it would end says nothing
-    server.process.wait()
+    try:
+        attack(server, None)
+    finally:
+        server.process.kill()  # how it would end says nothing
+        server.process.wait()
     return judge(grown, others)
 
 

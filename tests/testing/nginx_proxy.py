@@ -8,14 +8,10 @@ import subprocess
 import sys
 import time
 
+from free_port import free_port
+
 PROGRAMS = pathlib.Path(sys.executable).parent  # deploy/install-deps.sh --tests puts nginx there
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def make_certificate(folder):
