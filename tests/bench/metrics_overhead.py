@@ -48,11 +48,6 @@ class Scraper:
                 self.sizes.append(len(answer.read()))
 
 
-def metrics_address(graft):
-    log = (graft.data / "server.log").read_text(encoding="utf-8")
-    return next(line.removeprefix("metrics on ") for line in log.splitlines() if line.startswith("metrics on "))
-
-
 def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         fields = file.read().rsplit(")", 1)[1].split()
@@ -73,7 +68,7 @@ def rounds(arguments, payload):
                     result = load(arguments.build, without.address, **options)
                 else:
                     before = cpu_seconds(scraped.pid)
-                    with Scraper(metrics_address(scraped)) as scraper:
+                    with Scraper(scraped.metrics_address) as scraper:
                         result = load(arguments.build, scraped.address, **options)
                     images = result["throughput"] * (options["warmup"] + arguments.seconds)
                     per_image.append((cpu_seconds(scraped.pid) - before) / images)
@@ -84,7 +79,7 @@ def rounds(arguments, payload):
 def cost_of_a_scrape(arguments):
     """CPU seconds."""
     with server.Server(arguments.build, arguments.data_dir, ["--devices", "none"]) as graft:
-        url = f"http://{metrics_address(graft)}/metrics"
+        url = f"http://{graft.metrics_address}/metrics"
         before = cpu_seconds(graft.pid)
         for _ in range(SCRAPES):
             with urllib.request.urlopen(url, timeout=30) as answer:

@@ -74,7 +74,8 @@ class Server:
             self.process = subprocess.Popen([*command, "--metrics-listen", "127.0.0.1:0", *self.flags], stderr=file)
         for _ in range(600):
             text = log.read_text(encoding="utf-8", errors="replace")
-            if found := re.search(r"^listening on (\S+)\nmetrics on (\S+)\n", text, re.MULTILINE):  # one write
+            # One write; without the second line where metrics are not served.
+            if found := re.search(r"^listening on (\S+)\n(?:metrics on (\S+)\n)?", text, re.MULTILINE):
                 self.address, self.metrics_address = found.groups()
                 return self
             if self.process.poll() is not None:

@@ -6,7 +6,6 @@ python monitoring_test.py --graft PROGRAM --server 127.0.0.1:50051 --metrics 127
 import concurrent.futures
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,9 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/testing"))
+from free_port import free_port  # noqa: E402  pylint: disable=wrong-import-position
+
 PROGRAMS = pathlib.Path(sys.executable).parent  # deploy/install-deps.sh --tests puts them there
 PATIENCE = 60  # seconds
 OPTIONS = ("graft", "server", "metrics", "data", "photos")
@@ -35,22 +37,17 @@ def options(request):
 
 
 def wait_for(condition, what):
+    """`what` is asked once the time is over."""
     limit = time.monotonic() + PATIENCE
     while time.monotonic() < limit:
         if result := condition():
             return result
         time.sleep(0.1)
-    raise TimeoutError(f"after {PATIENCE} s still not: {what}")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    raise TimeoutError(f"after {PATIENCE} s still not: {what()}")
 
 
 class Prometheus:
-    """The project's configuration with the test's addresses, scraping twice a second."""
+    """The project's configuration with the test's addresses, scraping twice a second. Starts with `with`."""
 
     def __init__(self, folder, options):
         config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
@@ -64,27 +61,42 @@ class Prometheus:
         self.config = folder / "prometheus.yml"
         self.config.write_text(yaml.safe_dump(config), encoding="utf-8")
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.log = folder / "prometheus.log"
-        command = [PROGRAMS / "prometheus", f"--config.file={self.config}", f"--storage.tsdb.path={folder}/tsdb"]
+        self.log, self.tsdb = folder / "prometheus.log", folder / "tsdb"
+        self.process = self.start = None
+
+    def __enter__(self):
+        command = [PROGRAMS / "prometheus", f"--config.file={self.config}", f"--storage.tsdb.path={self.tsdb}"]
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen([*command, f"--web.listen-address={self.url[7:]}"], stderr=log)
-        wait_for(self.targets_are_up, f"targets up; {self.log.read_text(encoding='utf-8')}")
+        try:
+            wait_for(self.targets_are_up, lambda: f"targets up; {self.log.read_text(encoding='utf-8')}")
+        except BaseException:
+            self.__exit__()
+            raise
         self.start = time.time()
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
 
     def get(self, path, **parameters):
         """The answer's data; an error of the query fails the test with Prometheus' own words."""
-        url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                return json.load(answer)["data"]
+            return self._data(path, **parameters)
         except urllib.error.HTTPError as error:
             pytest.fail(f"{parameters}: {error.read().decode()}")
+
+    def _data(self, path, **parameters):
+        url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return json.load(answer)["data"]
 
     def targets_are_up(self):
         assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
         try:
-            active = self.get("targets")["activeTargets"]
-        except urllib.error.URLError:
+            active = self._data("targets")["activeTargets"]
+        except OSError:  # does not listen yet, or answers 503 while it starts
             return False
         return sorted(one["labels"]["job"] for one in active if one["health"] == "up") == ["graft-server", "graft-worker"]
 
@@ -155,7 +167,5 @@ def exported(options, prometheus):
 
 @pytest.fixture(scope="session")
 def prometheus(options, tmp_path_factory):
-    server = Prometheus(tmp_path_factory.mktemp("prometheus"), options)
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
+    with Prometheus(tmp_path_factory.mktemp("prometheus"), options) as server:
+        yield server

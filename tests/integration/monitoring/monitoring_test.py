@@ -121,7 +121,7 @@ def test_alert_looks_at_what_exists(rule, prometheus, exported):
 def test_rules_are_evaluated_and_none_fires(prometheus, exported):
     assert exported
     (group,) = prometheus.get("rules")["groups"]
-    wait_for(lambda: all(rule["health"] == "ok" for rule in prometheus.get("rules")["groups"][0]["rules"]), "evaluated")
+    wait_for(lambda: all(rule["health"] == "ok" for rule in prometheus.get("rules")["groups"][0]["rules"]), lambda: "evaluated")
     assert len(group["rules"]) == len(RULES)
     assert [alert for alert in prometheus.get("alerts")["alerts"] if alert["labels"]["severity"] == "critical"] == []
 
