@@ -54,6 +54,7 @@ absl::Status Scheduler::Admit(const RequestPointer& request) {
 
 absl::Status Scheduler::CheckRoom(const Request& request) {
   if (stopped_) return ShuttingDown();
+  if (absl::Now() >= request.call.deadline) return absl::DeadlineExceededError("the deadline passed before its turn");
   const absl::Duration ahead = WaitAhead(request.call.priority);
   if (images_[0] + images_[1] >= options_.capacity_images) {
     ++counts_.refused_images;

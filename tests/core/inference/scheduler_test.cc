@@ -49,6 +49,15 @@ void Decode(Scheduler& scheduler, const RequestPointer& request, const TrunkCach
   ASSERT_TRUE(scheduler.Decoded(request, Role::kDecode));
 }
 
+TEST(SchedulerTest, WhatComesTooLateIsLateHoweverMuchWaits) {
+  const auto scheduler = NewScheduler({.capacity_images = 1});
+  const RequestPointer waiting = NewRequest(), late = NewRequest();
+  ASSERT_OK(scheduler->Admit(waiting));
+  late->call.deadline = absl::Now();
+  EXPECT_THAT(scheduler->Admit(late), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  scheduler->Leave(*waiting, absl::ZeroDuration());
+}
+
 TEST(SchedulerTest, FinishesWhatIsBegunBeforeDecodingMore) {
   const auto scheduler = NewScheduler();
   const TrunkCache::Trunk trunk = NewTrunk();
