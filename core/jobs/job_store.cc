@@ -19,37 +19,56 @@ using store::Transaction;
 constexpr size_t kMaxRequestIdBytes = 128;
 constexpr absl::Duration kQueueRetryDelay = absl::Seconds(30);
 
-std::optional<std::string> JobOfRequest(soci::session& sql, const std::string& request_id) {
-  std::string id;
-  sql << "SELECT id FROM jobs WHERE request_id = :request_id", use(request_id), into(id);
-  return sql.got_data() ? std::optional<std::string>(id) : std::nullopt;
+struct Submitted {
+  std::string job, principal;
+};
+
+std::optional<Submitted> FindRequest(soci::session& sql, const std::string& request_id) {
+  Submitted known;
+  sql << "SELECT id, principal FROM jobs WHERE request_id = :request_id", use(request_id), into(known.job),
+      into(known.principal);
+  return sql.got_data() ? std::optional<Submitted>(known) : std::nullopt;
 }
 
-int CountQueued(soci::session& sql) {
-  int count = 0;
-  sql << "SELECT COUNT(*) FROM jobs WHERE state = 1", into(count);
-  return count;
+absl::Status CheckQueue(soci::session& sql, const JobStoreOptions& options, const std::string& principal) {
+  int all = 0, own = 0;
+  sql << "SELECT COUNT(*), COALESCE(SUM(principal = :principal), 0) FROM jobs WHERE state = 1", use(principal),
+      into(all), into(own);
+  if (all >= options.max_queued) {
+    return RetryLater(absl::StatusCode::kResourceExhausted,
+                      absl::StrCat("the queue is full: ", options.max_queued, " jobs wait; try again later"),
+                      kQueueRetryDelay);
+  }
+  if (principal.empty() || own < options.max_queued_per_principal) return absl::OkStatus();
+  return RetryLater(absl::StatusCode::kResourceExhausted,
+                    absl::StrCat(own, " jobs of ", principal,
+                                 " wait, the most that a principal may have; try again "
+                                 "later or cancel one"),
+                    kQueueRetryDelay);
 }
 
-absl::StatusOr<Job> Repeat(soci::session& sql, const std::string& id, const TrainSpec& requested,
-                           const std::string& request_id) {
-  ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
+absl::StatusOr<Job> Repeat(soci::session& sql, const Submitted& known, const TrainSpec& requested,
+                           const std::string& request_id, const std::string& principal) {
+  if (known.principal != principal) {
+    return ResourceExists("request", request_id, "somebody else used it; use a new request_id");
+  }
+  ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, known.job));
   if (row.job.requested == requested) return std::move(row.job);
   return ResourceExists("request", request_id,
-                        absl::StrCat("it was used for job ", id, " with another spec; use a new request_id"));
+                        absl::StrCat("it was used for job ", known.job, " with another spec; use a new request_id"));
 }
 
 void Insert(soci::session& sql, const std::string& id, const std::string& request_id, const TrainSpec& requested,
-            const TrainSpec& resolved, absl::Time now) {
+            const TrainSpec& resolved, const std::string& principal, absl::Time now) {
   soci::indicator has_request_id = request_id.empty() ? soci::i_null : soci::i_ok;
   const int state = static_cast<int>(State::kQueued);
   const long long now_us = absl::ToUnixMicros(now);
   const int priority = PriorityOf(resolved);
   const std::string requested_text = ToJson(requested), resolved_text = ToJson(resolved);
-  sql << "INSERT INTO jobs (id, request_id, state, device, priority, requested, spec, create_time_us) "
-         "VALUES (:id, :request_id, :state, :device, :priority, :requested, :spec, :now)",
+  sql << "INSERT INTO jobs (id, request_id, state, device, priority, requested, spec, create_time_us, principal) "
+         "VALUES (:id, :request_id, :state, :device, :priority, :requested, :spec, :now, :principal)",
       use(id), use(request_id, has_request_id), use(state), use(resolved.device), use(priority), use(requested_text),
-      use(resolved_text), use(now_us);
+      use(resolved_text), use(now_us), use(principal);
 }
 
 absl::StatusOr<Job> SelectPlainJob(soci::session& sql, const std::string& id) {
@@ -87,7 +106,7 @@ absl::StatusOr<Event> MakeEvent(int sequence, long long time_us, const std::stri
 }  // namespace
 
 absl::StatusOr<Job> JobStore::Submit(const TrainSpec& requested, const TrainSpec& resolved,
-                                     const std::string& request_id) {
+                                     const std::string& request_id, const std::string& principal) {
   if (request_id.size() > kMaxRequestIdBytes) {
     return InvalidField("request_id", absl::StrCat("has ", request_id.size(), " bytes, at most ", kMaxRequestIdBytes));
   }
@@ -95,19 +114,15 @@ absl::StatusOr<Job> JobStore::Submit(const TrainSpec& requested, const TrainSpec
   RETURN_IF_ERROR(database_->Write("submit job", [&](Transaction& transaction) -> absl::Status {
     soci::session& sql = transaction.sql();
     if (!request_id.empty()) {
-      if (const auto known = JobOfRequest(sql, request_id)) {
-        ASSIGN_OR_RETURN(job, Repeat(sql, *known, requested, request_id));
+      if (const auto known = FindRequest(sql, request_id)) {
+        ASSIGN_OR_RETURN(job, Repeat(sql, *known, requested, request_id, principal));
         return absl::OkStatus();
       }
     }
-    if (CountQueued(sql) >= options_.max_queued) {
-      return RetryLater(absl::StatusCode::kResourceExhausted,
-                        absl::StrCat("the queue is full: ", options_.max_queued, " jobs wait; try again later"),
-                        kQueueRetryDelay);
-    }
+    RETURN_IF_ERROR(CheckQueue(sql, options_, principal));
     const std::string id = NewId();
     const absl::Time now = options_.now();
-    Insert(sql, id, request_id, requested, resolved, now);
+    Insert(sql, id, request_id, requested, resolved, principal, now);
     ASSIGN_OR_RETURN(JobRow row, SelectJob(sql, id));
     AddEvent(sql, row, StateChanged{.state = State::kQueued}, now);
     Save(sql, row);

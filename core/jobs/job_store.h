@@ -49,6 +49,7 @@ struct FeedItem {
 struct JobStoreOptions {
   absl::Duration lease = absl::Seconds(30);
   int max_queued = 1000;
+  int max_queued_per_principal = 50;
   int max_retries = 3;                          // after a worker's death
   std::function<absl::Time()> now = absl::Now;  // of leases and events; the wall clock, since machines share it
 };
@@ -65,9 +66,10 @@ class JobStore {
       : database_(database), options_(std::move(options)) {}
 
   // Queues a job: row, event 1 (QUEUED). With a request_id seen before: the job made then if the requested spec is
-  // equal, else ResourceExists. RetryLater(ResourceExhausted) when max_queued jobs wait. InvalidField("request_id")
-  // above 128 bytes.
-  absl::StatusOr<Job> Submit(const TrainSpec& requested, const TrainSpec& resolved, const std::string& request_id);
+  // equal and `principal` the same, else ResourceExists. RetryLater(ResourceExhausted) when max_queued jobs wait, or
+  // max_queued_per_principal of this one's (unless it is empty: nobody's). InvalidField("request_id") above 128 bytes.
+  absl::StatusOr<Job> Submit(const TrainSpec& requested, const TrainSpec& resolved, const std::string& request_id,
+                             const std::string& principal = "");
 
   absl::StatusOr<Job> Get(absl::string_view id);  // ResourceNotFound("job")
   // Newest first, created before job `before_id` (empty: all), at most `limit`. InvalidField("page_token") if there is

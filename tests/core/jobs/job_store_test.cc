@@ -18,6 +18,7 @@ class JobStoreTest : public JobStoreFixture {
   JobStoreOptions Options() override {
     JobStoreOptions options = JobStoreFixture::Options();
     options.max_queued = 5;
+    options.max_queued_per_principal = 2;
     return options;
   }
 };
@@ -81,6 +82,24 @@ TEST_F(JobStoreTest, FullQueueSaysRetryLater) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("5 jobs wait")));
   ASSERT_TRUE(DetailOf(status).has_value());
   EXPECT_TRUE(std::holds_alternative<RetryDetail>(*DetailOf(status)));
+}
+
+TEST_F(JobStoreTest, OnePrincipalHasSoManyJobsWaiting) {
+  ASSERT_OK_AND_ASSIGN(const Job first, jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "ann"));
+  ASSERT_OK(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "ann"));
+  EXPECT_THAT(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "ann"),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("2 jobs of ann")));
+  ASSERT_OK(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "bob"));
+  ASSERT_OK(jobs_->RequestCancel(first.id));
+  EXPECT_OK(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "ann")) << "one of hers waits no longer";
+  EXPECT_OK(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "")) << "nobody's";
+}
+
+TEST_F(JobStoreTest, ARequestIdIsItsPrincipals) {
+  ASSERT_OK_AND_ASSIGN(const Job first, jobs_->Submit(TrainSpec(), SpecFor("cpu"), "r", "ann"));
+  ASSERT_OK_AND_ASSIGN(const Job again, jobs_->Submit(TrainSpec(), SpecFor("cpu"), "r", "ann"));
+  EXPECT_EQ(again.id, first.id);
+  EXPECT_THAT(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "r", "bob"), StatusIs(absl::StatusCode::kAlreadyExists));
 }
 
 TEST_F(JobStoreTest, ListIsNewestFirstAndPages) {
