@@ -1,7 +1,9 @@
 #include "server/config/listen_address.h"
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -10,11 +12,12 @@
 namespace graft::config {
 
 std::string ListenAddress::ToString() const {
+  if (!path.empty()) return absl::StrCat("unix:", path);
   return host.find(':') == std::string::npos ? absl::StrCat(host, ":", port) : absl::StrCat("[", host, "]:", port);
 }
 
-bool ListenAddress::IsLoopback() const {
-  if (host == "localhost" || host == "::1") return true;
+bool ListenAddress::IsLocal() const {
+  if (!path.empty() || host == "localhost" || host == "::1") return true;
   in_addr address{};
   return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
 }
@@ -22,6 +25,12 @@ bool ListenAddress::IsLoopback() const {
 absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view field, absl::string_view text) {
   const size_t colon = text.rfind(':');
   ListenAddress result;
+  if (absl::string_view path = text; absl::ConsumePrefix(&path, "unix:")) {
+    result.path = std::string(path);
+    if (absl::StartsWith(path, "/") && path.size() < sizeof(sockaddr_un::sun_path)) return result;
+    return InvalidField(field, absl::StrCat("'", text, "' is not unix: and an absolute path of at most ",
+                                            sizeof(sockaddr_un::sun_path) - 1, " bytes"));
+  }
   if (colon != absl::string_view::npos) {
     absl::string_view host = text.substr(0, colon);
     const bool brackets = absl::ConsumePrefix(&host, "[") && absl::ConsumeSuffix(&host, "]");
@@ -32,7 +41,8 @@ absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view field, absl::
       return result;
     }
   }
-  return InvalidField(field, absl::StrCat("'", text, "' is not HOST:PORT, for example 127.0.0.1:50051 or [::1]:0"));
+  return InvalidField(
+      field, absl::StrCat("'", text, "' is not HOST:PORT, for example 127.0.0.1:50051 or [::1]:0, nor unix:/PATH"));
 }
 
 }  // namespace graft::config

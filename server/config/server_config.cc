@@ -29,7 +29,8 @@ struct RawConfig {
 void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
   ServerConfig& config = raw.config;
   app.add_option("--data-dir", config.data_dir, "Folder for everything the server keeps; created if absent (required)");
-  app.add_option("--listen", raw.listen, "HOST:PORT of the gRPC API; port 0 takes a free one")->capture_default_str();
+  app.add_option("--listen", raw.listen, "HOST:PORT of the gRPC API, port 0 takes a free one; or unix:/PATH")
+      ->capture_default_str();
   app.add_option("--metrics-listen", raw.metrics_listen, "HOST:PORT of the Prometheus metrics, or none")
       ->capture_default_str();
   app.add_option("--devices", raw.devices, "Devices with a training worker: auto, none, or cpu,cuda:0,...")
@@ -54,8 +55,22 @@ void DeclareFlags(CLI::App& app, RawConfig& raw, const std::string& version) {
   app.add_option("--log-level", config.log_level, "debug, info, warn or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.add_option("--tls-certificate", config.tls_certificate, "PEM file of this server's certificate chain; reloaded");
+  app.add_option("--tls-key", config.tls_key, "PEM file of its private key");
+  app.add_option("--tls-client-ca", config.tls_client_ca,
+                 "PEM file of who signs clients' certificates (graft-server certificate add)");
+  app.add_flag("--require-auth", config.require_auth,
+               "Ask every caller for a token or certificate, as beyond loopback (graft-server token create)");
   app.add_flag("--behind-http2-proxy", config.behind_http2_proxy,
-               "A proxy that terminates HTTP/2 stands before this server: lets it listen beyond loopback");
+               "A proxy that terminates HTTP/2 stands before this server; its clients are asked who they are");
+  app.add_option("--max-calls-per-second", config.max_calls_per_second,
+                 "Of each principal, where callers are asked who they are; twice as many at once after a pause")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 1e6));
+  app.add_option("--drain-seconds", config.drain_seconds,
+                 "How long calls are still taken after SIGTERM, while health says NOT_SERVING")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 15));
   app.add_option("--config", raw.config_file, "TOML or INI file with these settings, without the dashes");
   app.add_flag("--check-config", raw.check_only,
                "Check the settings, print each with its value and where that comes from, and end");
@@ -97,8 +112,15 @@ absl::StatusOr<ServerConfig> Checked(RawConfig raw) {
   config.metrics_listen.reset();
   if (raw.metrics_listen != "none") {
     ASSIGN_OR_RETURN(config.metrics_listen, ParseListenAddress("--metrics-listen", raw.metrics_listen));
+    if (!config.metrics_listen->path.empty()) return InvalidField("--metrics-listen", "must be HOST:PORT or none");
   }
   ASSIGN_OR_RETURN(config.devices, ParseDevices(raw.devices));
+  if (config.tls_certificate.empty() != config.tls_key.empty()) {
+    return InvalidField(config.tls_key.empty() ? "--tls-key" : "--tls-certificate", "is missing beside the other");
+  }
+  if (!config.tls_client_ca.empty() && config.tls_key.empty()) {
+    return InvalidField("--tls-client-ca", "needs --tls-certificate and --tls-key");
+  }
   return config;
 }
 
@@ -218,22 +240,26 @@ absl::StatusOr<ParsedConfig> ParseServerConfig(const std::vector<std::string>& a
   return ParsedConfig{std::move(config), check_only, check_only ? Describe(app, sources) : ""};
 }
 
+bool AsksWhoCalls(const ServerConfig& config) {
+  return config.require_auth || config.behind_http2_proxy || !config.listen.IsLocal();
+}
+
 absl::Status CheckExposure(const ServerConfig& config, const std::string& grpc_version) {
-  if (config.behind_http2_proxy) return absl::OkStatus();
-  if (!config.listen.IsLoopback()) {
-    const std::string rapid_reset = IsBelow1Point60(grpc_version)
-                                        ? absl::StrCat(", and its gRPC ", grpc_version,
-                                                       " does not bound HTTP/2 rapid reset: one connection can "
-                                                       "take gigabytes")
-                                        : "";
+  if (!config.listen.IsLocal() && config.tls_key.empty()) {
     return InvalidField("--listen", absl::StrCat(config.listen.ToString(),
-                                                 " is reachable from other machines, but this server has no TLS or "
-                                                 "authentication of its own",
-                                                 rapid_reset,
-                                                 ". Listen on 127.0.0.1 and put a proxy that terminates HTTP/2 in "
-                                                 "front (deploy/nginx), or say --behind-http2-proxy if there is one"));
+                                                 " is reachable from other machines, so it needs TLS: give "
+                                                 "--tls-certificate and --tls-key (PEM files). Its callers need tokens "
+                                                 "(graft-server token create) or certificates (--tls-client-ca, "
+                                                 "graft-server certificate add). Or listen on 127.0.0.1"));
   }
-  if (config.metrics_listen && !config.metrics_listen->IsLoopback()) {
+  if (!config.listen.IsLocal() && !config.behind_http2_proxy && IsBelow1Point60(grpc_version)) {
+    return InvalidField(
+        "--listen", absl::StrCat(config.listen.ToString(), " is reachable from other machines, and gRPC ", grpc_version,
+                                 " does not bound HTTP/2 rapid reset: one connection can take gigabytes. Put a "
+                                 "proxy that terminates HTTP/2 in front (deploy/nginx) and say "
+                                 "--behind-http2-proxy, or listen on 127.0.0.1"));
+  }
+  if (config.metrics_listen && !config.metrics_listen->IsLocal() && !config.behind_http2_proxy) {
     return InvalidField("--metrics-listen",
                         absl::StrCat(config.metrics_listen->ToString(),
                                      " is reachable from other machines without authentication. Use 127.0.0.1, or say "

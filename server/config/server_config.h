@@ -27,6 +27,12 @@ struct ServerConfig {
   int64_t response_cache_bytes = 0;            // 0: no response cache
   std::string log_level = "info";
   bool behind_http2_proxy = false;
+  bool require_auth = false;    // see AsksWhoCalls
+  std::string tls_certificate;  // PEM files, read again when they change; both or none
+  std::string tls_key;
+  std::string tls_client_ca;         // empty: clients show no certificates
+  double max_calls_per_second = 50;  // of a principal
+  int drain_seconds = 5;             // how long calls are still taken after SIGTERM
 };
 
 // What the command line asked for: a server, a check of its settings, or a text to print (--help, --version).
@@ -44,9 +50,13 @@ using Environment = std::map<std::string, std::string>;
 absl::StatusOr<ParsedConfig> ParseServerConfig(const std::vector<std::string>& arguments,
                                                const Environment& environment, const std::string& version);
 
-// Whether this server may listen there. Graft has neither TLS nor authentication of its own, and gRPC below 1.60 does
-// not bound HTTP/2 rapid reset (one connection drove a server to 2 GB), so what other machines can reach must be
-// behind a proxy that terminates HTTP/2. The metrics are read-only, but tell much; they follow the same rule.
+// Whether every call needs a token or a known certificate: when other machines can reach the server, directly or
+// through a proxy (whose clients look local), and when the operator says so.
+bool AsksWhoCalls(const ServerConfig& config);
+
+// Whether this server may listen there. What other machines can reach needs TLS; and gRPC below 1.60 does not bound
+// HTTP/2 rapid reset (one connection drove a server to 2 GB), so there it must also be behind a proxy that terminates
+// HTTP/2. The metrics are read-only, but tell much: they stay local, or behind such a proxy.
 absl::Status CheckExposure(const ServerConfig& config, const std::string& grpc_version);
 
 }  // namespace graft::config

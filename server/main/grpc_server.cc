@@ -1,16 +1,16 @@
 #include "server/main/grpc_server.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
 #include <chrono>
-#include <mutex>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/base/status_macros.h"
+#include "server/access/tls_credentials.h"
 
 namespace graft {
 namespace {
@@ -40,40 +40,29 @@ void SetKeepalive(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(absl::Minutes(5)));
 }
 
-// Process-wide switches of gRPC, which must be set before the first server is built.
-void EnablePlugins() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  });
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const config::ListenAddress& address,
-                                                              const std::vector<NamedService>& services) {
-  EnablePlugins();
+                                                              const access::CertificateFiles& tls,
+                                                              const std::vector<grpc::Service*>& services) {
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
+  if (!tls.certificate.empty()) {
+    ASSIGN_OR_RETURN(credentials, access::TlsCredentials(tls));
+  }
   grpc::ServerBuilder builder;
   SetLimits(builder);
   SetKeepalive(builder);
   int port = 0;
-  builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port);
-  for (const NamedService& named : services) builder.RegisterService(named.service);
+  builder.AddListeningPort(address.ToString(), credentials, &port);
+  for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat("--listen ", address.ToString(),
                                                " cannot be bound; does another server listen there? Stop it or choose "
-                                               "another port"));
+                                               "another ",
+                                               address.path.empty() ? "port" : "path"));
   }
-  grpc::HealthCheckServiceInterface* health = server->GetHealthCheckService();
-  for (const NamedService& named : services) health->SetServingStatus(named.name, true);
-  health->SetServingStatus(true);
-  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), port));
-}
-
-void GrpcServer::AnnounceShutdown() {
-  server_->GetHealthCheckService()->SetServingStatus(false);
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(credentials), std::move(server), port));
 }
 
 void GrpcServer::Shutdown(absl::Duration patience) {

@@ -1,6 +1,7 @@
-// The gRPC listener: limits, keepalive policing, health and reflection around the services.
+// The gRPC listener: address, TLS, limits and keepalive policing around the services.
 #pragma once
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <memory>
@@ -9,35 +10,33 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/access/certificate_files.h"
 #include "server/config/listen_address.h"
 
 namespace graft {
 
 inline constexpr int kMaxMessageBytes = 64 << 20;
 
-struct NamedService {
-  std::string name;  // "graft.v1.TrainingService", for health checks
-  grpc::Service* service;
-};
-
 // Thread-safe. The services outlive it.
 class GrpcServer {
  public:
-  // Listens; health says SERVING. Unavailable if the address cannot be bound, another server's included.
+  // Listens, in plaintext where `tls` has no files. Unavailable if the address cannot be bound, another server's
+  // included; InvalidField for certificates that cannot be used.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const config::ListenAddress& address,
-                                                           const std::vector<NamedService>& services);
+                                                           const access::CertificateFiles& tls,
+                                                           const std::vector<grpc::Service*>& services);
 
   int port() const { return port_; }
 
-  // Health says NOT_SERVING; load balancers turn away while calls are still answered.
-  void AnnounceShutdown();
   // Refuses new connections, lets calls in flight finish until `patience` has passed, then cancels them; returns when
   // the last one has ended.
   void Shutdown(absl::Duration patience);
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Server> server, int port) : server_(std::move(server)), port_(port) {}
+  GrpcServer(std::shared_ptr<grpc::ServerCredentials> credentials, std::unique_ptr<grpc::Server> server, int port)
+      : credentials_(std::move(credentials)), server_(std::move(server)), port_(port) {}
 
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;  // asked for certificates while the server lives
   const std::unique_ptr<grpc::Server> server_;
   const int port_;
 };

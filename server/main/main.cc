@@ -9,12 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -26,6 +28,7 @@
 #include "core/base/errors.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/base/thread_pool.h"
 #include "core/engine/engine.h"
 #include "core/inference/classifier.h"
 #include "core/jobs/change_feed.h"
@@ -34,6 +37,7 @@
 #include "core/store/database.h"
 #include "server/config/server_config.h"
 #include "server/logging/logging.h"
+#include "server/main/access_commands.h"
 #include "server/main/devices.h"
 #include "server/main/preloader.h"
 #include "server/main/server.h"
@@ -45,7 +49,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr absl::Duration kDrainPatience = absl::Seconds(20);
+constexpr absl::Duration kStopLimit = absl::Seconds(28);  // of drain delay and patience together
 constexpr unsigned kShutdownLimitSeconds = 60;
 
 const sigset_t& StopSignals() {
@@ -115,6 +119,10 @@ ServerSettings ServerSettingsOf(const config::ServerConfig& config, const DataFo
   }
   settings.cores_per_worker = plan.cores_per_worker;
   settings.max_image_bytes = config.max_image_bytes;
+  settings.tls = {config.tls_certificate, config.tls_key, config.tls_client_ca};
+  settings.access.asks = config::AsksWhoCalls(config);
+  settings.access.rates.calls_per_second = config.max_calls_per_second;
+  settings.access.rates.burst = std::max(1.0, 2 * config.max_calls_per_second);
   return settings;
 }
 
@@ -186,9 +194,14 @@ absl::Status Serve(const config::ServerConfig& config) {
                                  ServerSettingsOf(config, data, plan)));
   AnnounceReady(*server);
 
-  spdlog::info("stopping on signal {}", WaitForStopSignal());
-  server->Drain(kDrainPatience);
-  workers.reset();
+  const int signal_number = WaitForStopSignal();
+  spdlog::info("stopping on signal {}", signal_number);
+  // Ctrl-C has somebody waiting, and hardly a load balancer.
+  const absl::Duration delay = signal_number == SIGINT ? absl::ZeroDuration() : absl::Seconds(config.drain_seconds);
+  // Jobs go to their checkpoint and back to the queue meanwhile.
+  std::thread stopping = NamedThread("stop workers", [&workers] { workers.reset(); });
+  server->Drain(delay, kStopLimit - delay);
+  stopping.join();
   spdlog::info("stopped");
   return absl::OkStatus();
 }
@@ -205,6 +218,10 @@ config::Environment EnvironmentOfGraft() {
 // What Serve would refuse before it touches anything.
 absl::Status Check(const config::ServerConfig& config) {
   RETURN_IF_ERROR(config::CheckExposure(config, grpc::Version()));
+  if (!config.tls_key.empty()) {
+    const access::CertificateFiles files = {config.tls_certificate, config.tls_key, config.tls_client_ca};
+    RETURN_IF_ERROR(access::ReadCertificates(files).status());
+  }
   return PlanDevices(config, engine::AvailableDevices(), AvailableCores()).status();
 }
 
@@ -216,8 +233,10 @@ int ExitCodeOf(const absl::Status& status) {
 
 int Main(int argc, const char* const* argv) {
   PrepareProcess();
-  const auto parsed = config::ParseServerConfig({argv + 1, argv + argc}, EnvironmentOfGraft(),
-                                                absl::StrCat("graft-server ", GRAFT_VERSION));
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (IsAccessCommand(arguments)) return RunAccessCommand(arguments, std::cout, std::cerr);
+  const auto parsed =
+      config::ParseServerConfig(arguments, EnvironmentOfGraft(), absl::StrCat("graft-server ", GRAFT_VERSION));
   if (!parsed.ok()) return ExitCodeOf(parsed.status());
   if (!parsed->config.has_value()) {
     std::cout << parsed->text;

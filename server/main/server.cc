@@ -1,21 +1,27 @@
 #include "server/main/server.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
+#include "server/access/access_directory.h"
 #include "server/main/grpc_server.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/gate.h"
 #include "server/services/batch_classification.h"
 #include "server/services/dataset_service.h"
+#include "server/services/health_service.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
 #include "server/services/open_inference_service.h"
+#include "server/services/reflection_service.h"
 #include "server/services/system_service.h"
 #include "server/services/training_service.h"
+#include "server/services/visible.h"
 
 namespace graft {
 namespace {
@@ -38,7 +44,11 @@ std::map<std::string, int64_t> Limits(const ServerSettings& settings, const data
           {"max_files", import.max_files},
           {"max_classes", import.max_classes},
           {"max_dataset_bytes", import.max_total_bytes},
-          {"max_queued_jobs", jobs::JobStoreOptions().max_queued}};
+          {"max_queued_jobs", jobs::JobStoreOptions().max_queued},
+          {"max_queued_jobs_per_principal", jobs::JobStoreOptions().max_queued_per_principal},
+          {"max_calls_per_second_per_principal", static_cast<int64_t>(settings.access.rates.calls_per_second)},
+          {"max_calls_at_once_per_principal", static_cast<int64_t>(settings.access.rates.burst)},
+          {"max_streams_per_principal", settings.access.rates.max_streams}};
 }
 
 services::SystemService::Dependencies SystemDependencies(const ServerParts& parts, const ServerSettings& settings) {
@@ -74,34 +84,54 @@ metrics::ServerSources MetricsSources(const ServerParts& parts, const ServerSett
           .worker_failures = parts.worker_failures};
 }
 
+access::Guard::NamesOfJob NamesOfJobIn(jobs::JobStore* jobs) {
+  return [jobs](absl::string_view id) -> absl::StatusOr<std::vector<std::string>> {
+    ASSIGN_OR_RETURN(const jobs::Job job, jobs->Get(id));
+    return services::NamesOfJob(job);
+  };
+}
+
+// By name, for health and reflection.
+const std::vector<std::string>& ServiceNames() {
+  static const auto* const names =
+      new std::vector<std::string>{"graft.v1.DatasetService", "graft.v1.TrainingService",
+                                   "graft.v1.ModelService",   "graft.v1.InferenceService",
+                                   "graft.v1.SystemService",  "inference.GRPCInferenceService",
+                                   "grpc.health.v1.Health",   "grpc.reflection.v1alpha.ServerReflection"};
+  return *names;
+}
+
 class ComposedServer final : public Server {
  public:
-  ComposedServer(const ServerParts& parts, const ServerSettings& settings)
+  ComposedServer(const ServerParts& parts, const ServerSettings& settings,
+                 std::unique_ptr<access::AccessDirectory> directory)
       : settings_(settings),
+        directory_(std::move(directory)),
+        audit_(parts.database),
+        guard_(directory_.get(), &audit_, NamesOfJobIn(parts.jobs), settings.access),
         metrics_(MetricsSources(parts, settings, &requests_)),
         requests_("request", kRequestThreads, kWaitingRequests),
-        gate_(&requests_, &metrics_.rpc()),
+        gate_(&requests_, &metrics_.rpc(), &guard_),
         datasets_(&gate_, parts.datasets, parts.database, dataset::ImportLimits()),
         training_(&gate_, {parts.jobs, parts.feed, parts.datasets, parts.registry, settings.weights_root,
                            settings.devices, settings.bf16_devices, parts.worker_runs}),
         models_(&gate_, parts.registry, parts.classifier, settings.weights_root),
         inference_(&gate_, parts.classifier, parts.registry, &metrics_.classify()),
         open_inference_(&gate_, parts.classifier, parts.registry, &metrics_.classify(), settings.version),
-        system_(&gate_, SystemDependencies(parts, settings)) {}
+        system_(&gate_, SystemDependencies(parts, settings)),
+        health_(&gate_, parts.registry, parts.classifier, {ServiceNames().begin(), ServiceNames().end()}),
+        reflection_(&gate_, ServiceNames()) {}
 
-  ~ComposedServer() override { Drain(absl::ZeroDuration()); }
+  ~ComposedServer() override { Drain(absl::ZeroDuration(), absl::ZeroDuration()); }
 
   absl::Status Listen() {
     if (const auto& address = settings_.metrics_listen) {
       ASSIGN_OR_RETURN(metrics_endpoint_,
                        metrics::MetricsEndpoint::Start(address->host, address->port, metrics_.collectables()));
     }
-    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, {{"graft.v1.DatasetService", &datasets_},
-                                                                 {"graft.v1.TrainingService", &training_},
-                                                                 {"graft.v1.ModelService", &models_},
-                                                                 {"graft.v1.InferenceService", &inference_},
-                                                                 {"inference.GRPCInferenceService", &open_inference_},
-                                                                 {"graft.v1.SystemService", &system_}}));
+    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, settings_.tls,
+                                              {&datasets_, &training_, &models_, &inference_, &open_inference_,
+                                               &system_, &health_, &reflection_}));
     return absl::OkStatus();
   }
 
@@ -111,15 +141,19 @@ class ComposedServer final : public Server {
     return settings_.metrics_listen->WithPort(metrics_endpoint_->port());
   }
 
-  void Drain(absl::Duration patience) override {
+  void Drain(absl::Duration delay, absl::Duration patience) override {
     if (grpc_ == nullptr) return;
-    grpc_->AnnounceShutdown();
+    health_.StopServing();
+    absl::SleepFor(delay);
     gate_.Drain();
     grpc_->Shutdown(patience);
   }
 
  private:
   const ServerSettings settings_;
+  const std::unique_ptr<access::AccessDirectory> directory_;
+  access::AuditLog audit_;
+  const access::Guard guard_;
   metrics::ServerMetrics metrics_;  // looks at what follows at a scrape alone
   ThreadPool requests_;
   rpc::Gate gate_;
@@ -129,6 +163,8 @@ class ComposedServer final : public Server {
   services::InferenceService inference_;
   services::OpenInferenceService open_inference_;
   services::SystemService system_;
+  services::HealthService health_;
+  services::ReflectionService reflection_;
   std::unique_ptr<metrics::MetricsEndpoint> metrics_endpoint_;
   std::unique_ptr<GrpcServer> grpc_;
 };
@@ -136,7 +172,11 @@ class ComposedServer final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerParts& parts, const ServerSettings& settings) {
-  auto server = std::make_unique<ComposedServer>(parts, settings);
+  ASSIGN_OR_RETURN(auto directory, access::AccessDirectory::Start(parts.database));
+  if (settings.access.asks && directory->empty()) {
+    spdlog::warn("every call needs a token or certificate, and there is none yet: graft-server token create makes one");
+  }
+  auto server = std::make_unique<ComposedServer>(parts, settings, std::move(directory));
   RETURN_IF_ERROR(server->Listen());
   return server;
 }

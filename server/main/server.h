@@ -17,6 +17,8 @@
 #include "core/jobs/job_store.h"
 #include "core/registry/registry.h"
 #include "core/store/database.h"
+#include "server/access/certificate_files.h"
+#include "server/access/guard.h"
 #include "server/config/listen_address.h"
 
 namespace graft {
@@ -44,6 +46,8 @@ struct ServerSettings {
   std::vector<std::string> bf16_devices;  // those of them that compute in bf16
   int cores_per_worker = 1;
   int64_t max_image_bytes = 10 << 20;
+  access::CertificateFiles tls;  // no files: plaintext
+  access::GuardOptions access = {.asks = false, .rates = {}};
 };
 
 // Thread-safe.
@@ -58,9 +62,10 @@ class Server {
   virtual config::ListenAddress listening() const = 0;
   virtual std::optional<config::ListenAddress> metrics_listening() const = 0;
 
-  // Health says NOT_SERVING, new calls are refused (Unavailable, retry), watches end, calls in flight finish until
-  // `patience` has passed and are cancelled then. Returns when the last has ended.
-  virtual void Drain(absl::Duration patience) = 0;
+  // Health says NOT_SERVING; for `delay` calls are taken as before, until load balancers have noticed. Then new calls
+  // are refused (Unavailable, retry), watches end, calls in flight finish until `patience` has passed and are cancelled
+  // then. Returns when the last has ended.
+  virtual void Drain(absl::Duration delay, absl::Duration patience) = 0;
 };
 
 }  // namespace graft

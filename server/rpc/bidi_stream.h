@@ -56,7 +56,7 @@ class BidiStream final : public grpc::ServerBidiReactor<Request, Response>, priv
                                                            grpc::CallbackServerContext* context, std::string method,
                                                            const SessionFactory<Request, Response>& factory) {
     auto* stream = new BidiStream(gate, pool, context, std::move(method));
-    absl::Status ready = gate->Admit();
+    absl::Status ready = gate->Admit(*context, CallShape::kStream, nullptr, stream->record_);
     if (ready.ok()) {
       auto session = factory(stream);
       ready = session.status();
@@ -96,7 +96,7 @@ class BidiStream final : public grpc::ServerBidiReactor<Request, Response>, priv
   static constexpr size_t kMaxWaitingMessages = 2;
 
   BidiStream(Gate* gate, ThreadPool* pool, grpc::CallbackServerContext* context, std::string method)
-      : pool_(pool), record_(context, std::move(method), gate->metrics()) {}
+      : gate_(gate), pool_(pool), record_(context, std::move(method), gate->metrics()) {}
 
   void ReadNext() ABSL_LOCKS_EXCLUDED(mutex_) {
     {
@@ -143,8 +143,9 @@ class BidiStream final : public grpc::ServerBidiReactor<Request, Response>, priv
 
   absl::StatusOr<bool> HandleOne(std::optional<Request> request) {
     return StatusFromThrow(absl::StatusCode::kInternal, record_.method(), [&]() -> absl::StatusOr<bool> {
-      if (request.has_value()) return session_->OnMessage(*std::move(request));
-      return session_->OnEarlyEnd();
+      if (!request.has_value()) return session_->OnEarlyEnd();
+      if (absl::Status authorized = gate_->Authorize(record_, *request); !authorized.ok()) return authorized;
+      return session_->OnMessage(*std::move(request));
     });
   }
 
@@ -193,6 +194,7 @@ class BidiStream final : public grpc::ServerBidiReactor<Request, Response>, priv
     if (result.has_value()) this->Finish(record_.Close(*result));
   }
 
+  Gate* const gate_;
   ThreadPool* const pool_;
   CallRecord record_;
   std::unique_ptr<BidiSession<Request, Response>> session_;

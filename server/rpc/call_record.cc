@@ -63,6 +63,7 @@ CallRecord::CallRecord(grpc::CallbackServerContext* context, std::string method,
 logging::Fields CallRecord::LogFields() const {
   logging::Fields fields = {{"method", method_}, {"request_id", request_id_}};
   if (trace_) fields.emplace_back("trace_id", trace_->trace_id);
+  if (caller_.principal) fields.emplace_back("principal", caller_.principal->name);
   return fields;
 }
 

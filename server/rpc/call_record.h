@@ -7,10 +7,12 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/access/guard.h"
 #include "server/logging/logging.h"
 #include "server/logging/trace_context.h"
 #include "server/metrics/rpc_metrics.h"
@@ -31,6 +33,9 @@ class CallRecord {
   const std::string& request_id() const { return request_id_; }
   const std::string& method() const { return method_; }
   absl::Time deadline() const { return deadline_; }  // InfiniteFuture when the caller set none
+  // Who calls, once the gate has admitted them; Nobody() before.
+  const access::Principal& principal() const { return caller_.principal ? *caller_.principal : access::Nobody(); }
+  void SetCaller(access::Caller caller) { caller_ = std::move(caller); }
   // What log lines about the call have.
   logging::Fields LogFields() const;
 
@@ -46,6 +51,7 @@ class CallRecord {
   const absl::Time deadline_;
   const std::string request_id_;
   const std::optional<logging::TraceContext> trace_;
+  access::Caller caller_ = {};
 };
 
 }  // namespace graft::rpc

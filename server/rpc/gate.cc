@@ -1,10 +1,34 @@
 #include "server/rpc/gate.h"
 
+#include <grpc/grpc_security_constants.h>
+#include <grpcpp/server_context.h>
+
 #include <utility>
 
 #include "core/base/errors.h"
+#include "core/base/status_macros.h"
+#include "server/rpc/call_record.h"
 
 namespace graft::rpc {
+namespace {
+
+access::Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
+  access::Credentials credentials;
+  const auto& metadata = context.client_metadata();
+  if (const auto found = metadata.find("authorization"); found != metadata.end()) {
+    credentials.authorization.assign(found->second.data(), found->second.size());
+  }
+  const auto auth = context.auth_context();
+  if (auth == nullptr || !auth->IsPeerAuthenticated()) return credentials;
+  for (const char* property : {GRPC_X509_SAN_PROPERTY_NAME, GRPC_X509_CN_PROPERTY_NAME}) {
+    for (const grpc::string_ref& name : auth->FindPropertyValues(property)) {
+      credentials.identities.emplace_back(name.data(), name.size());
+    }
+  }
+  return credentials;
+}
+
+}  // namespace
 
 absl::Status ShuttingDown() {
   return RetryLater(absl::StatusCode::kUnavailable, "the server is shutting down", absl::Seconds(1));
@@ -15,9 +39,46 @@ absl::Status RequestQueueFull() {
                     absl::Milliseconds(250));
 }
 
-absl::Status Gate::Admit() const {
+bool Gate::draining() const {
   absl::MutexLock lock(&mutex_);
-  return draining_ ? ShuttingDown() : absl::OkStatus();
+  return draining_;
+}
+
+absl::Status Gate::Admit(const grpc::CallbackServerContext& context, CallShape shape,
+                         const google::protobuf::Message* request, CallRecord& record) {
+  return draining() ? ShuttingDown() : Identify(context, shape, request, record);
+}
+
+absl::Status Gate::Identify(const grpc::CallbackServerContext& context, CallShape shape,
+                            const google::protobuf::Message* request, CallRecord& record) {
+  if (guard_ == nullptr) {
+    record.SetCaller({{std::shared_ptr<const access::Principal>(), &access::Anonymous()}, nullptr});
+    return absl::OkStatus();
+  }
+  std::shared_ptr<const access::Principal> denied;
+  absl::StatusOr<access::Caller> caller =
+      guard_->Admit(CredentialsOf(context), record.method(), shape == CallShape::kStream, &denied);
+  if (caller.ok()) {
+    record.SetCaller(*std::move(caller));
+    return absl::OkStatus();
+  }
+  if (denied != nullptr) {
+    record.SetCaller({denied, nullptr});
+    auto resources = request == nullptr ? std::vector<std::string>() : access::ResourcesIn(record.method(), *request);
+    requests_->TryRun(
+        [guard = guard_, denied, method = record.method(), resources = std::move(resources), why = caller.status(),
+         id = record.request_id()]() mutable { guard->RecordDenial(*denied, method, std::move(resources), why, id); });
+  }
+  return caller.status();
+}
+
+absl::Status Gate::Authorize(const CallRecord& record, const google::protobuf::Message& message) const {
+  if (guard_ == nullptr) return absl::OkStatus();
+  return guard_->Authorize(record.principal(), record.method(), message, record.request_id());
+}
+
+absl::Status Gate::CheckNames(const CallRecord& record, const google::protobuf::Message& message) const {
+  return guard_ == nullptr ? absl::OkStatus() : guard_->CheckNames(record.principal(), record.method(), message);
 }
 
 void Gate::Drain() {

@@ -1,4 +1,5 @@
-// The gate every call passes: who may enter (nobody while draining), where it runs, who counts it.
+// The gate every call passes: who may enter (nobody while draining, then whom the guard lets in), where it runs, who
+// counts it.
 #pragma once
 
 #include <functional>
@@ -8,17 +9,37 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "core/base/thread_pool.h"
+#include "server/access/guard.h"
 #include "server/metrics/rpc_metrics.h"
+
+namespace grpc {
+class CallbackServerContext;
+}
 
 namespace graft::rpc {
 
-// Thread-safe. `requests` runs short blocking work and outlives every call, as does `metrics` (may be null).
+class CallRecord;
+
+enum class CallShape { kUnary, kStream };
+
+// Thread-safe. `requests` runs short blocking work and outlives every call, as do `metrics` and `guard`, both of which
+// may be null: without a guard every caller is access::Anonymous().
 class Gate {
  public:
-  Gate(ThreadPool* requests, metrics::RpcMetrics* metrics) : requests_(requests), metrics_(metrics) {}
+  Gate(ThreadPool* requests, metrics::RpcMetrics* metrics, const access::Guard* guard = nullptr)
+      : requests_(requests), metrics_(metrics), guard_(guard) {}
 
-  // Unavailable with RetryInfo while draining.
-  absl::Status Admit() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Unavailable with RetryInfo while draining; else Identify.
+  absl::Status Admit(const grpc::CallbackServerContext& context, CallShape shape,
+                     const google::protobuf::Message* request, CallRecord& record) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tells the record who calls, if they may. Never blocks. `request`, where it is there already, is for the audit log.
+  absl::Status Identify(const grpc::CallbackServerContext& context, CallShape shape,
+                        const google::protobuf::Message* request, CallRecord& record);
+  // See access::Guard, for an admitted call. Authorize reads and writes the database, CheckNames does not block.
+  absl::Status Authorize(const CallRecord& record, const google::protobuf::Message& message) const;
+  absl::Status CheckNames(const CallRecord& record, const google::protobuf::Message& message) const;
 
   // From now on Admit refuses; open streams that registered are told, once, on this thread.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -34,6 +55,7 @@ class Gate {
  private:
   ThreadPool* const requests_;
   metrics::RpcMetrics* const metrics_;
+  const access::Guard* const guard_;
 
   mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -35,17 +35,19 @@ class StreamSource {
 
 // Made on the request pool, may read the database. `wake` may be called from any thread and never blocks.
 template <typename Response>
-using SourceFactory =
-    std::function<absl::StatusOr<std::unique_ptr<StreamSource<Response>>>(std::function<void()> wake)>;
+using SourceFactory = std::function<absl::StatusOr<std::unique_ptr<StreamSource<Response>>>(
+    const access::Principal& principal, std::function<void()> wake)>;
 
 template <typename Response>
 class ServerStream final : public grpc::ServerWriteReactor<Response> {
  public:
   // Ends Unavailable at Gate::Drain and when the request queue is full; the caller resumes.
-  static grpc::ServerWriteReactor<Response>* Start(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+  static grpc::ServerWriteReactor<Response>* Start(Gate* gate, grpc::CallbackServerContext* context,
+                                                   const google::protobuf::Message* request, std::string method,
                                                    SourceFactory<Response> factory) {
-    auto* stream = new ServerStream(gate, context, std::move(method), std::move(factory));
-    if (absl::Status admitted = gate->Admit(); !admitted.ok()) {
+    auto* stream = new ServerStream(gate, context, request, std::move(method), std::move(factory));
+    const absl::Status admitted = gate->Admit(*context, CallShape::kStream, request, stream->record_);
+    if (!admitted.ok()) {
       stream->End(admitted);
     } else {
       stream->drain_listener_ = gate->OnDrain([stream] { stream->Stop(ShuttingDown()); });
@@ -68,8 +70,12 @@ class ServerStream final : public grpc::ServerWriteReactor<Response> {
   }
 
  private:
-  ServerStream(Gate* gate, grpc::CallbackServerContext* context, std::string method, SourceFactory<Response> factory)
-      : gate_(gate), factory_(std::move(factory)), record_(context, std::move(method), gate->metrics()) {}
+  ServerStream(Gate* gate, grpc::CallbackServerContext* context, const google::protobuf::Message* request,
+               std::string method, SourceFactory<Response> factory)
+      : gate_(gate),
+        request_(request),
+        factory_(std::move(factory)),
+        record_(context, std::move(method), gate->metrics()) {}
 
   // Asks the source again, now or when the step or write under way has ended.
   void Wake() ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -109,7 +115,8 @@ class ServerStream final : public grpc::ServerWriteReactor<Response> {
 
   absl::StatusOr<StreamStep> AskSource() {
     if (source_ == nullptr) {
-      auto source = factory_([this] { Wake(); });
+      if (absl::Status authorized = gate_->Authorize(record_, *request_); !authorized.ok()) return authorized;
+      auto source = factory_(record_.principal(), [this] { Wake(); });
       if (!source.ok()) return source.status();
       source_ = *std::move(source);
     }
@@ -157,6 +164,7 @@ class ServerStream final : public grpc::ServerWriteReactor<Response> {
   }
 
   Gate* const gate_;
+  const google::protobuf::Message* const request_;  // gRPC's, as long as the call
   const SourceFactory<Response> factory_;
   CallRecord record_;
   int64_t drain_listener_ = -1;

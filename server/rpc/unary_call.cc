@@ -55,10 +55,13 @@ void UnaryCall::Finish(const absl::Status& status) {
   reactor_->Finish(record_.Close(status));
 }
 
-grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* context,
+                                     const google::protobuf::Message* request, std::string method,
                                      std::function<void(Call)> handler) {
   auto [reactor, call] = Begin(gate, context, std::move(method));
-  if (absl::Status admitted = gate->Admit(); !admitted.ok()) {
+  absl::Status admitted = gate->Admit(*context, CallShape::kUnary, request, call->record());
+  if (admitted.ok()) admitted = gate->CheckNames(call->record(), *request);
+  if (!admitted.ok()) {
     call->Finish(admitted);
   } else {
     RunGuarded(handler, call);
@@ -66,30 +69,50 @@ grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* co
   return reactor;
 }
 
-grpc::ServerUnaryReactor* AsyncUnaryOnPool(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+grpc::ServerUnaryReactor* AsyncUnaryOnPool(Gate* gate, grpc::CallbackServerContext* context,
+                                           const google::protobuf::Message* request, std::string method,
                                            std::function<void(Call)> handler) {
-  return AsyncUnary(gate, context, std::move(method), [gate, handler = std::move(handler)](Call call) {
-    const bool queued = gate->requests().TryRun([call, handler] {
-      if (absl::Status wanted = StillWanted(*call); !wanted.ok()) {
-        call->Finish(wanted);
-      } else {
-        RunGuarded(handler, call);
-      }
-    });
-    if (!queued) call->Finish(RequestQueueFull());
+  auto [reactor, begun] = Begin(gate, context, std::move(method));
+  const Call call = std::move(begun);
+  if (const absl::Status admitted = gate->Admit(*context, CallShape::kUnary, request, call->record()); !admitted.ok()) {
+    call->Finish(admitted);
+    return reactor;
+  }
+  const auto authorized = [gate, request, handler = std::move(handler)](Call call) {
+    const absl::Status status = gate->Authorize(call->record(), *request);
+    status.ok() ? handler(std::move(call)) : call->Finish(status);
+  };
+  const bool queued = gate->requests().TryRun([call, authorized] {
+    if (absl::Status wanted = StillWanted(*call); !wanted.ok()) {
+      call->Finish(wanted);
+    } else {
+      RunGuarded(authorized, call);
+    }
   });
+  if (!queued) call->Finish(RequestQueueFull());
+  return reactor;
 }
 
-grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context,
+                                const google::protobuf::Message* request, std::string method,
                                 std::function<absl::Status()> handler) {
-  return AsyncUnaryOnPool(gate, context, std::move(method),
+  return AsyncUnaryOnPool(gate, context, request, std::move(method),
                           [handler = std::move(handler)](Call call) { call->Finish(handler()); });
+}
+
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context,
+                                const google::protobuf::Message* request, std::string method,
+                                std::function<absl::Status(const access::Principal&)> handler) {
+  return AsyncUnaryOnPool(gate, context, request, std::move(method),
+                          [handler = std::move(handler)](Call call) { call->Finish(handler(call->principal())); });
 }
 
 grpc::ServerUnaryReactor* Probe(Gate* gate, grpc::CallbackServerContext* context, std::string method,
                                 const std::function<void()>& handler) {
   auto [reactor, call] = Begin(gate, context, std::move(method));
-  call->Finish(StatusFromThrow(absl::StatusCode::kInternal, call->method(), [&] { handler(); }));
+  absl::Status status = gate->Identify(*context, CallShape::kUnary, nullptr, call->record());
+  if (status.ok()) status = StatusFromThrow(absl::StatusCode::kInternal, call->method(), [&] { handler(); });
+  call->Finish(status);
   return reactor;
 }
 

@@ -31,6 +31,8 @@ class UnaryCall {
 
   absl::Time deadline() const { return record_.deadline(); }
   const std::string& method() const { return record_.method(); }
+  const access::Principal& principal() const { return record_.principal(); }
+  CallRecord& record() { return record_; }
   logging::Fields LogFields() const { return record_.LogFields(); }
   // Cancelled when the caller has gone or its deadline has passed.
   const std::shared_ptr<Cancellation>& cancellation() const { return cancellation_; }
@@ -44,16 +46,24 @@ class UnaryCall {
 using Call = std::shared_ptr<UnaryCall>;
 
 // Runs `handler` on the request pool and finishes with what it returns; a throw is Internal.
-// Errors before it runs: ShuttingDown, RequestQueueFull, DeadlineExceeded, Cancelled.
-grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+// Errors before it runs: ShuttingDown, RequestQueueFull, DeadlineExceeded, Cancelled, and the gate's.
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context,
+                                const google::protobuf::Message* request, std::string method,
                                 std::function<absl::Status()> handler);
+// The same for one whose answer depends on who calls.
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context,
+                                const google::protobuf::Message* request, std::string method,
+                                std::function<absl::Status(const access::Principal&)> handler);
 
-// Runs `handler` at once, on gRPC's thread: it must not block, and arranges for call->Finish.
-grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+// Runs `handler` at once, on gRPC's thread: it must not block, and arranges for call->Finish. For calls that change
+// nothing and name no job.
+grpc::ServerUnaryReactor* AsyncUnary(Gate* gate, grpc::CallbackServerContext* context,
+                                     const google::protobuf::Message* request, std::string method,
                                      std::function<void(Call)> handler);
 
 // Runs `handler` on the request pool (it may read the database first) and leaves Finish to what it starts.
-grpc::ServerUnaryReactor* AsyncUnaryOnPool(Gate* gate, grpc::CallbackServerContext* context, std::string method,
+grpc::ServerUnaryReactor* AsyncUnaryOnPool(Gate* gate, grpc::CallbackServerContext* context,
+                                           const google::protobuf::Message* request, std::string method,
                                            std::function<void(Call)> handler);
 
 // Runs `handler` at once, on gRPC's thread, also while draining: for questions about the server itself. It must not

@@ -80,7 +80,7 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
                                                            std::string method, Window window, const Factory& factory) {
     std::shared_ptr<WindowStream> stream(new WindowStream(gate, context, std::move(method), window));
     stream->self_ = stream;
-    absl::Status ready = gate->Admit();
+    absl::Status ready = gate->Admit(*context, CallShape::kStream, nullptr, stream->record_);
     if (ready.ok()) {
       auto session = factory(stream->record_.deadline());
       ready = session.status();
@@ -175,8 +175,11 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
 
   void StartSession() {
     auto run = [self = this->shared_from_this()] {
-      const absl::Status started = StatusFromThrow(absl::StatusCode::kInternal, self->record_.method(),
-                                                   [&] { return self->session_->OnStart(std::move(self->incoming_)); });
+      absl::Status started = self->gate_->CheckNames(self->record_, self->incoming_);
+      if (started.ok()) {
+        started = StatusFromThrow(absl::StatusCode::kInternal, self->record_.method(),
+                                  [&] { return self->session_->OnStart(std::move(self->incoming_)); });
+      }
       {
         absl::MutexLock lock(&self->mutex_);
         self->starting_ = false;
@@ -202,8 +205,11 @@ class WindowStream final : public grpc::ServerBidiReactor<Request, Response>,
       bytes_under_way_ += bytes;
     }
     auto ticket = std::make_shared<Ticket>(this->shared_from_this(), bytes);
-    const absl::Status taken = StatusFromThrow(absl::StatusCode::kInternal, record_.method(),
-                                               [&] { session_->OnMessage(std::move(incoming_), ticket); });
+    absl::Status taken = gate_->CheckNames(record_, incoming_);
+    if (taken.ok()) {
+      taken = StatusFromThrow(absl::StatusCode::kInternal, record_.method(),
+                              [&] { session_->OnMessage(std::move(incoming_), ticket); });
+    }
     if (!taken.ok()) return ticket->EndStream(taken);
     {
       absl::MutexLock lock(&mutex_);

@@ -14,6 +14,7 @@
 #include "server/services/convert.h"
 #include "server/services/page_token.h"
 #include "server/services/upload_session.h"
+#include "server/services/visible.h"
 
 namespace graft::services {
 
@@ -26,10 +27,16 @@ DatasetService::DatasetService(rpc::Gate* gate, dataset::DatasetStore* datasets,
       slots_(std::make_shared<rpc::Slots>(kMaxUploads)),
       uploads_("upload", kMaxUploads, 2 * kMaxUploads) {}
 
-absl::Status DatasetService::List(const v1::ListDatasetsRequest& request, v1::ListDatasetsResponse& response) {
+absl::Status DatasetService::List(const v1::ListDatasetsRequest& request, const access::Principal& principal,
+                                  v1::ListDatasetsResponse& response) {
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string after, DecodePageToken("datasets", request.page_token()));
-  ASSIGN_OR_RETURN(std::vector<dataset::Version> versions, datasets_->List(after, page_size + 1));
+  const auto name_of = [](const dataset::Version& version) { return version.dataset; };
+  ASSIGN_OR_RETURN(
+      std::vector<dataset::Version> versions,
+      VisiblePage<dataset::Version>(
+          after, page_size + 1, [this](const std::string& key, int limit) { return datasets_->List(key, limit); },
+          name_of, [&](const dataset::Version& version) { return principal.MayUse(name_of(version)); }));
   const bool more = TrimToPage(versions, page_size);
   for (const dataset::Version& version : versions) *response.add_datasets() = ToProto(version);
   if (more) response.set_next_page_token(EncodePageToken("datasets", versions.back().dataset));
@@ -88,26 +95,28 @@ grpc::ServerBidiReactor<v1::UploadDatasetRequest, v1::UploadDatasetResponse>* Da
 grpc::ServerUnaryReactor* DatasetService::GetDataset(grpc::CallbackServerContext* context,
                                                      const v1::GetDatasetRequest* request,
                                                      v1::DatasetVersion* response) {
-  return rpc::Unary(gate_, context, "graft.v1.DatasetService/GetDataset", [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "datasets", request->name()));
-    ASSIGN_OR_RETURN(const dataset::Version version, datasets_->Find(reference));
-    *response = ToProto(version);
-    return absl::OkStatus();
-  });
+  return rpc::Unary(
+      gate_, context, request, "graft.v1.DatasetService/GetDataset", [this, request, response]() -> absl::Status {
+        ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "datasets", request->name()));
+        ASSIGN_OR_RETURN(const dataset::Version version, datasets_->Find(reference));
+        *response = ToProto(version);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* DatasetService::ListDatasets(grpc::CallbackServerContext* context,
                                                        const v1::ListDatasetsRequest* request,
                                                        v1::ListDatasetsResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.DatasetService/ListDatasets",
-                    [this, request, response] { return List(*request, *response); });
+  return rpc::Unary(
+      gate_, context, request, "graft.v1.DatasetService/ListDatasets",
+      [this, request, response](const access::Principal& principal) { return List(*request, principal, *response); });
 }
 
 grpc::ServerUnaryReactor* DatasetService::GetDatasetReport(grpc::CallbackServerContext* context,
                                                            const v1::GetDatasetReportRequest* request,
                                                            v1::DatasetReport* response) {
   return rpc::Unary(
-      gate_, context, "graft.v1.DatasetService/GetDatasetReport", [this, request, response]() -> absl::Status {
+      gate_, context, request, "graft.v1.DatasetService/GetDatasetReport", [this, request, response]() -> absl::Status {
         ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "datasets", request->name()));
         ASSIGN_OR_RETURN(const dataset::Report report, datasets_->GetReport(reference));
         *response = ToProto(report);
@@ -118,7 +127,7 @@ grpc::ServerUnaryReactor* DatasetService::GetDatasetReport(grpc::CallbackServerC
 grpc::ServerUnaryReactor* DatasetService::DiffDatasetVersions(grpc::CallbackServerContext* context,
                                                               const v1::DiffDatasetVersionsRequest* request,
                                                               v1::DiffDatasetVersionsResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.DatasetService/DiffDatasetVersions",
+  return rpc::Unary(gate_, context, request, "graft.v1.DatasetService/DiffDatasetVersions",
                     [this, request, response] { return Diff(*request, *response); });
 }
 

@@ -37,7 +37,8 @@ class DatasetService final : public v1::DatasetService::CallbackService {
 
  private:
   absl::Status Diff(const v1::DiffDatasetVersionsRequest& request, v1::DiffDatasetVersionsResponse& response);
-  absl::Status List(const v1::ListDatasetsRequest& request, v1::ListDatasetsResponse& response);
+  absl::Status List(const v1::ListDatasetsRequest& request, const access::Principal& principal,
+                    v1::ListDatasetsResponse& response);
 
   rpc::Gate* const gate_;
   dataset::DatasetStore* const datasets_;

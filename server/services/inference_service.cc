@@ -92,14 +92,14 @@ absl::Status InferenceService::StartBatch(const v1::ClassifyBatchRequest& reques
 grpc::ServerUnaryReactor* InferenceService::Classify(grpc::CallbackServerContext* context,
                                                      const v1::ClassifyRequest* request,
                                                      v1::ClassifyResponse* response) {
-  return rpc::AsyncUnary(gate_, context, "graft.v1.InferenceService/Classify",
+  return rpc::AsyncUnary(gate_, context, request, "graft.v1.InferenceService/Classify",
                          [this, request, response](rpc::Call call) { StartOne(*request, response, std::move(call)); });
 }
 
 grpc::ServerUnaryReactor* InferenceService::ClassifyBatch(grpc::CallbackServerContext* context,
                                                           const v1::ClassifyBatchRequest* request,
                                                           v1::ClassifyBatchResponse* response) {
-  return rpc::AsyncUnaryOnPool(gate_, context, "graft.v1.InferenceService/ClassifyBatch",
+  return rpc::AsyncUnaryOnPool(gate_, context, request, "graft.v1.InferenceService/ClassifyBatch",
                                [this, request, response](const rpc::Call& call) {
                                  if (absl::Status started = StartBatch(*request, response, call); !started.ok()) {
                                    call->Finish(started);

@@ -15,6 +15,7 @@
 #include "server/services/convert.h"
 #include "server/services/model_comparison.h"
 #include "server/services/page_token.h"
+#include "server/services/visible.h"
 
 namespace graft::services {
 namespace {
@@ -48,10 +49,16 @@ absl::StatusOr<v1::ModelVersion> ModelService::Get(absl::string_view field, absl
   return ToProto(version);
 }
 
-absl::Status ModelService::List(const v1::ListModelsRequest& request, v1::ListModelsResponse& response) {
+absl::Status ModelService::List(const v1::ListModelsRequest& request, const access::Principal& principal,
+                                v1::ListModelsResponse& response) {
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string after, DecodePageToken("models", request.page_token()));
-  ASSIGN_OR_RETURN(std::vector<registry::ModelSummary> models, registry_->ListModels(after, page_size + 1));
+  const auto name_of = [](const registry::ModelSummary& model) { return model.latest.model; };
+  ASSIGN_OR_RETURN(
+      std::vector<registry::ModelSummary> models,
+      VisiblePage<registry::ModelSummary>(
+          after, page_size + 1, [this](const std::string& key, int limit) { return registry_->ListModels(key, limit); },
+          name_of, [&](const registry::ModelSummary& model) { return principal.MayUse(name_of(model)); }));
   const bool more = TrimToPage(models, page_size);
   for (const registry::ModelSummary& model : models) {
     ASSIGN_OR_RETURN(*response.add_models(), ToProto(model));
@@ -191,14 +198,15 @@ absl::Status ModelService::MeasureLatencies(const rpc::UnaryCall& call, v1::Comp
 grpc::ServerUnaryReactor* ModelService::ListModels(grpc::CallbackServerContext* context,
                                                    const v1::ListModelsRequest* request,
                                                    v1::ListModelsResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/ListModels",
-                    [this, request, response] { return List(*request, *response); });
+  return rpc::Unary(
+      gate_, context, request, "graft.v1.ModelService/ListModels",
+      [this, request, response](const access::Principal& principal) { return List(*request, principal, *response); });
 }
 
 grpc::ServerUnaryReactor* ModelService::GetModelVersion(grpc::CallbackServerContext* context,
                                                         const v1::GetModelVersionRequest* request,
                                                         v1::ModelVersion* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/GetModelVersion",
+  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/GetModelVersion",
                     [this, request, response]() -> absl::Status {
                       ASSIGN_OR_RETURN(*response, Get("name", request->name()));
                       return absl::OkStatus();
@@ -208,41 +216,41 @@ grpc::ServerUnaryReactor* ModelService::GetModelVersion(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* ModelService::ListModelVersions(grpc::CallbackServerContext* context,
                                                           const v1::ListModelVersionsRequest* request,
                                                           v1::ListModelVersionsResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/ListModelVersions",
+  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/ListModelVersions",
                     [this, request, response] { return ListVersions(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* ModelService::SetAlias(grpc::CallbackServerContext* context,
                                                  const v1::SetAliasRequest* request, v1::ModelVersion* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/SetAlias",
+  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/SetAlias",
                     [this, request, response] { return PointAlias(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* ModelService::RollbackAlias(grpc::CallbackServerContext* context,
                                                       const v1::RollbackAliasRequest* request,
                                                       v1::ModelVersion* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/RollbackAlias",
+  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/RollbackAlias",
                     [this, request, response] { return MoveAliasBack(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* ModelService::ListAliasHistory(grpc::CallbackServerContext* context,
                                                          const v1::ListAliasHistoryRequest* request,
                                                          v1::ListAliasHistoryResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/ListAliasHistory",
+  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/ListAliasHistory",
                     [this, request, response] { return ListMoves(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* ModelService::DeleteModelVersion(grpc::CallbackServerContext* context,
                                                            const v1::DeleteModelVersionRequest* request,
                                                            v1::DeleteModelVersionResponse*) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/DeleteModelVersion",
+  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/DeleteModelVersion",
                     [this, request] { return Delete(*request); });
 }
 
 grpc::ServerUnaryReactor* ModelService::ListSuspects(grpc::CallbackServerContext* context,
                                                      const v1::ListSuspectsRequest* request,
                                                      v1::ListSuspectsResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.ModelService/ListSuspects",
+  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/ListSuspects",
                     [this, request, response] { return Suspects(*request, *response); });
 }
 
@@ -250,7 +258,7 @@ grpc::ServerUnaryReactor* ModelService::CompareModelVersions(grpc::CallbackServe
                                                              const v1::CompareModelVersionsRequest* request,
                                                              v1::CompareModelVersionsResponse* response) {
   return rpc::AsyncUnaryOnPool(
-      gate_, context, "graft.v1.ModelService/CompareModelVersions",
+      gate_, context, request, "graft.v1.ModelService/CompareModelVersions",
       [this, request, response](const rpc::Call& call) { call->Finish(Compare(*request, *call, *response)); });
 }
 

@@ -47,7 +47,8 @@ class ModelService final : public v1::ModelService::CallbackService {
 
  private:
   absl::StatusOr<v1::ModelVersion> Get(absl::string_view field, absl::string_view name);
-  absl::Status List(const v1::ListModelsRequest& request, v1::ListModelsResponse& response);
+  absl::Status List(const v1::ListModelsRequest& request, const access::Principal& principal,
+                    v1::ListModelsResponse& response);
   absl::Status ListVersions(const v1::ListModelVersionsRequest& request, v1::ListModelVersionsResponse& response);
   absl::Status PointAlias(const v1::SetAliasRequest& request, v1::ModelVersion& response);
   absl::Status MoveAliasBack(const v1::RollbackAliasRequest& request, v1::ModelVersion& response);

@@ -86,10 +86,13 @@ absl::Status OpenInferenceService::FillConfig(const ::inference::ModelConfigRequ
 }
 
 absl::Status OpenInferenceService::FillStatistics(const ::inference::ModelStatisticsRequest& request,
+                                                  const access::Principal& principal,
                                                   ::inference::ModelStatisticsResponse& response) {
   if (request.name().empty()) {
     if (!request.version().empty()) return InvalidField("name", "is required beside a version");
-    for (auto& statistics : statistics_.OfAll("")) *response.add_model_stats() = std::move(statistics);
+    for (auto& statistics : statistics_.OfAll("")) {
+      if (principal.MayUse(statistics.name())) *response.add_model_stats() = std::move(statistics);
+    }
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const VersionReference asked, ParseModel("", request.name(), request.version()));
@@ -102,6 +105,7 @@ absl::Status OpenInferenceService::FillStatistics(const ::inference::ModelStatis
 }
 
 absl::Status OpenInferenceService::FillIndex(const ::inference::RepositoryIndexRequest& request,
+                                             const access::Principal& principal,
                                              ::inference::RepositoryIndexResponse& response) {
   RETURN_IF_ERROR(CheckOneRepository(request.repository_name()));
   ASSIGN_OR_RETURN(const auto versions, registry_->ListAllNumbers(kMaxIndexed + 1));
@@ -110,6 +114,7 @@ absl::Status OpenInferenceService::FillIndex(const ::inference::RepositoryIndexR
         absl::StrCat("there are over ", kMaxIndexed, " model versions; graft.v1.ModelService lists them in pages"));
   }
   for (const auto& [model, number] : versions) {
+    if (!principal.MayUse(model)) continue;
     auto& entry = *response.add_models();
     entry.set_name(model);
     entry.set_version(absl::StrCat(number));
@@ -155,15 +160,15 @@ grpc::ServerUnaryReactor* OpenInferenceService::ServerReady(grpc::CallbackServer
                                                             const ::inference::ServerReadyRequest* /*request*/,
                                                             ::inference::ServerReadyResponse* response) {
   return rpc::Probe(gate_, context, Method("ServerReady"),
-                    [this, response] { response->set_ready(gate_->Admit().ok()); });
+                    [this, response] { response->set_ready(!gate_->draining()); });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ModelReady(grpc::CallbackServerContext* context,
                                                            const ::inference::ModelReadyRequest* request,
                                                            ::inference::ModelReadyResponse* response) {
-  return rpc::AsyncUnaryOnPool(gate_, context, Method("ModelReady"), [this, request, response](const rpc::Call& call) {
-    AnswerReady(*request, *response, call);
-  });
+  return rpc::AsyncUnaryOnPool(
+      gate_, context, request, Method("ModelReady"),
+      [this, request, response](const rpc::Call& call) { AnswerReady(*request, *response, call); });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ServerMetadata(grpc::CallbackServerContext* context,
@@ -181,17 +186,18 @@ grpc::ServerUnaryReactor* OpenInferenceService::ServerMetadata(grpc::CallbackSer
 grpc::ServerUnaryReactor* OpenInferenceService::ModelMetadata(grpc::CallbackServerContext* context,
                                                               const ::inference::ModelMetadataRequest* request,
                                                               ::inference::ModelMetadataResponse* response) {
-  return rpc::Unary(gate_, context, Method("ModelMetadata"),
+  return rpc::Unary(gate_, context, request, Method("ModelMetadata"),
                     [this, request, response] { return FillMetadata(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                            const ::inference::ModelInferRequest* request,
                                                            ::inference::ModelInferResponse* response) {
-  return rpc::AsyncUnaryOnPool(gate_, context, Method("ModelInfer"), [this, request, response](const rpc::Call& call) {
-    inference_.Infer({request, response, call->deadline(), call->cancellation()},
-                     [call](const absl::Status& status) { call->Finish(status); });
-  });
+  return rpc::AsyncUnaryOnPool(gate_, context, request, Method("ModelInfer"),
+                               [this, request, response](const rpc::Call& call) {
+                                 inference_.Infer({request, response, call->deadline(), call->cancellation()},
+                                                  [call](const absl::Status& status) { call->Finish(status); });
+                               });
 }
 
 grpc::ServerBidiReactor<::inference::ModelInferRequest, ::inference::ModelStreamInferResponse>*
@@ -208,36 +214,43 @@ OpenInferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
 grpc::ServerUnaryReactor* OpenInferenceService::ModelConfig(grpc::CallbackServerContext* context,
                                                             const ::inference::ModelConfigRequest* request,
                                                             ::inference::ModelConfigResponse* response) {
-  return rpc::Unary(gate_, context, Method("ModelConfig"),
+  return rpc::Unary(gate_, context, request, Method("ModelConfig"),
                     [this, request, response] { return FillConfig(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ModelStatistics(grpc::CallbackServerContext* context,
                                                                 const ::inference::ModelStatisticsRequest* request,
                                                                 ::inference::ModelStatisticsResponse* response) {
-  return rpc::Unary(gate_, context, Method("ModelStatistics"),
-                    [this, request, response] { return FillStatistics(*request, *response); });
+  return rpc::Unary(gate_, context, request, Method("ModelStatistics"),
+                    [this, request, response](const access::Principal& principal) {
+                      return FillStatistics(*request, principal, *response);
+                    });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::RepositoryIndex(grpc::CallbackServerContext* context,
                                                                 const ::inference::RepositoryIndexRequest* request,
                                                                 ::inference::RepositoryIndexResponse* response) {
-  return rpc::Unary(gate_, context, Method("RepositoryIndex"),
-                    [this, request, response] { return FillIndex(*request, *response); });
+  return rpc::Unary(gate_, context, request, Method("RepositoryIndex"),
+                    [this, request, response](const access::Principal& principal) {
+                      return FillIndex(*request, principal, *response);
+                    });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelLoad(
     grpc::CallbackServerContext* context, const ::inference::RepositoryModelLoadRequest* request,
     ::inference::RepositoryModelLoadResponse* /*response*/) {
-  return rpc::AsyncUnaryOnPool(gate_, context, Method("RepositoryModelLoad"), [this, request](const rpc::Call& call) {
-    if (const absl::Status started = StartLoad(*request, call); !started.ok()) call->Finish(started);
-  });
+  return rpc::AsyncUnaryOnPool(gate_, context, request, Method("RepositoryModelLoad"),
+                               [this, request](const rpc::Call& call) {
+                                 if (const absl::Status started = StartLoad(*request, call); !started.ok())
+                                   call->Finish(started);
+                               });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelUnload(
     grpc::CallbackServerContext* context, const ::inference::RepositoryModelUnloadRequest* request,
     ::inference::RepositoryModelUnloadResponse* /*response*/) {
-  return rpc::Unary(gate_, context, Method("RepositoryModelUnload"), [this, request] { return Unload(*request); });
+  return rpc::Unary(gate_, context, request, Method("RepositoryModelUnload"),
+                    [this, request] { return Unload(*request); });
 }
 
 }  // namespace graft::services

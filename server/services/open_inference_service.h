@@ -74,9 +74,9 @@ class OpenInferenceService final : public ::inference::GRPCInferenceService::Cal
   absl::Status FillMetadata(const ::inference::ModelMetadataRequest& request,
                             ::inference::ModelMetadataResponse& response);
   absl::Status FillConfig(const ::inference::ModelConfigRequest& request, ::inference::ModelConfigResponse& response);
-  absl::Status FillStatistics(const ::inference::ModelStatisticsRequest& request,
+  absl::Status FillStatistics(const ::inference::ModelStatisticsRequest& request, const access::Principal& principal,
                               ::inference::ModelStatisticsResponse& response);
-  absl::Status FillIndex(const ::inference::RepositoryIndexRequest& request,
+  absl::Status FillIndex(const ::inference::RepositoryIndexRequest& request, const access::Principal& principal,
                          ::inference::RepositoryIndexResponse& response);
   absl::Status StartLoad(const ::inference::RepositoryModelLoadRequest& request, const rpc::Call& call);
   absl::Status Unload(const ::inference::RepositoryModelUnloadRequest& request);

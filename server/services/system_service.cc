@@ -10,9 +10,11 @@
 
 namespace graft::services {
 
-absl::Status SystemService::Fill(v1::ServerInfo& info) {
+absl::Status SystemService::Fill(const access::Principal& principal, v1::ServerInfo& info) {
   FillMachine(info);
   FillBackbones(info);
+  // Of what everybody does, those who may see a part of it alone are told nothing.
+  if (principal.limited()) return absl::OkStatus();
   RETURN_IF_ERROR(FillQueues(info));
   return FillCounts(info);
 }
@@ -77,10 +79,10 @@ absl::Status SystemService::FillCounts(v1::ServerInfo& info) {
 }
 
 grpc::ServerUnaryReactor* SystemService::GetServerInfo(grpc::CallbackServerContext* context,
-                                                       const v1::GetServerInfoRequest* /*request*/,
+                                                       const v1::GetServerInfoRequest* request,
                                                        v1::ServerInfo* response) {
-  return rpc::Unary(gate_, context, "graft.v1.SystemService/GetServerInfo",
-                    [this, response] { return Fill(*response); });
+  return rpc::Unary(gate_, context, request, "graft.v1.SystemService/GetServerInfo",
+                    [this, response](const access::Principal& principal) { return Fill(principal, *response); });
 }
 
 }  // namespace graft::services

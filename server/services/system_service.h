@@ -39,7 +39,7 @@ class SystemService final : public v1::SystemService::CallbackService {
                                           v1::ServerInfo* response) override;
 
  private:
-  absl::Status Fill(v1::ServerInfo& info);
+  absl::Status Fill(const access::Principal& principal, v1::ServerInfo& info);
   void FillMachine(v1::ServerInfo& info);
   absl::Status FillQueues(v1::ServerInfo& info);
   absl::Status FillCounts(v1::ServerInfo& info);

@@ -20,8 +20,17 @@
 #include "server/services/convert.h"
 #include "server/services/job_watch.h"
 #include "server/services/page_token.h"
+#include "server/services/visible.h"
 
 namespace graft::services {
+namespace {
+
+// Whose quota a job counts against: nobody's where the server does not ask who calls.
+std::string OwnerName(const access::Principal& principal) {
+  return principal.name == access::Anonymous().name ? "" : principal.name;
+}
+
+}  // namespace
 
 absl::StatusOr<std::string> TrainingService::ResolveStart(jobs::TrainSpec& requested) {
   if (requested.init_from.empty()) return std::string();
@@ -78,7 +87,8 @@ absl::StatusOr<jobs::TrainSpec> TrainingService::Resolve(jobs::TrainSpec request
   return spec;
 }
 
-absl::Status TrainingService::Submit(const v1::SubmitJobRequest& request, v1::Job& response) {
+absl::Status TrainingService::Submit(const v1::SubmitJobRequest& request, const access::Principal& principal,
+                                     v1::Job& response) {
   if (request.request_id().size() > 128) return InvalidField("request_id", "must be at most 128 bytes");
   const jobs::TrainSpec requested = FromProto(request.spec());
   ASSIGN_OR_RETURN(const jobs::TrainSpec resolved, Resolve(requested));
@@ -87,16 +97,23 @@ absl::Status TrainingService::Submit(const v1::SubmitJobRequest& request, v1::Jo
     *response.mutable_spec() = ToProto(resolved);
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Submit(requested, resolved, request.request_id()));
+  ASSIGN_OR_RETURN(const jobs::Job job,
+                   deps_.jobs->Submit(requested, resolved, request.request_id(), OwnerName(principal)));
   logging::Log(spdlog::level::info, "job submitted", {{"job", job.id}});
   ASSIGN_OR_RETURN(response, outlook_.ToProto(job));
   return absl::OkStatus();
 }
 
-absl::Status TrainingService::List(const v1::ListJobsRequest& request, v1::ListJobsResponse& response) {
+absl::Status TrainingService::List(const v1::ListJobsRequest& request, const access::Principal& principal,
+                                   v1::ListJobsResponse& response) {
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string before, DecodePageToken("jobs", request.page_token()));
-  ASSIGN_OR_RETURN(std::vector<jobs::Job> jobs, deps_.jobs->List(before, page_size + 1));
+  ASSIGN_OR_RETURN(
+      std::vector<jobs::Job> jobs,
+      VisiblePage<jobs::Job>(
+          before, page_size + 1, [this](const std::string& key, int limit) { return deps_.jobs->List(key, limit); },
+          [](const jobs::Job& job) { return job.id; },
+          [&principal](const jobs::Job& job) { return MayUseJob(principal, job); }));
   const bool more = TrimToPage(jobs, page_size);
   ASSIGN_OR_RETURN(std::vector<v1::Job> protos, outlook_.ToProtos(jobs));
   for (v1::Job& job : protos) {
@@ -109,64 +126,71 @@ absl::Status TrainingService::List(const v1::ListJobsRequest& request, v1::ListJ
 
 grpc::ServerUnaryReactor* TrainingService::SubmitJob(grpc::CallbackServerContext* context,
                                                      const v1::SubmitJobRequest* request, v1::Job* response) {
-  return rpc::Unary(gate_, context, "graft.v1.TrainingService/SubmitJob",
-                    [this, request, response] { return Submit(*request, *response); });
+  return rpc::Unary(
+      gate_, context, request, "graft.v1.TrainingService/SubmitJob",
+      [this, request, response](const access::Principal& principal) { return Submit(*request, principal, *response); });
 }
 
 grpc::ServerUnaryReactor* TrainingService::GetJob(grpc::CallbackServerContext* context,
                                                   const v1::GetJobRequest* request, v1::Job* response) {
-  return rpc::Unary(gate_, context, "graft.v1.TrainingService/GetJob", [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
-    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Get(id));
-    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
-    return absl::OkStatus();
-  });
+  return rpc::Unary(gate_, context, request, "graft.v1.TrainingService/GetJob",
+                    [this, request, response]() -> absl::Status {
+                      ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+                      ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->Get(id));
+                      ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
+                      return absl::OkStatus();
+                    });
 }
 
 grpc::ServerUnaryReactor* TrainingService::ListJobs(grpc::CallbackServerContext* context,
                                                     const v1::ListJobsRequest* request,
                                                     v1::ListJobsResponse* response) {
-  return rpc::Unary(gate_, context, "graft.v1.TrainingService/ListJobs",
-                    [this, request, response] { return List(*request, *response); });
+  return rpc::Unary(
+      gate_, context, request, "graft.v1.TrainingService/ListJobs",
+      [this, request, response](const access::Principal& principal) { return List(*request, principal, *response); });
 }
 
 grpc::ServerWriteReactor<v1::JobEvent>* TrainingService::WatchJob(grpc::CallbackServerContext* context,
                                                                   const v1::WatchJobRequest* request) {
-  return rpc::ServerStream<v1::JobEvent>::Start(
-      gate_, context, "graft.v1.TrainingService/WatchJob", [this, request](std::function<void()> wake) {
-        return JobWatch::Open(deps_.jobs, deps_.feed, *request, std::move(wake));
-      });
+  return rpc::ServerStream<v1::JobEvent>::Start(gate_, context, request, "graft.v1.TrainingService/WatchJob",
+                                                [this, request](const access::Principal&, std::function<void()> wake) {
+                                                  return JobWatch::Open(deps_.jobs, deps_.feed, *request,
+                                                                        std::move(wake));
+                                                });
 }
 
 grpc::ServerUnaryReactor* TrainingService::CancelJob(grpc::CallbackServerContext* context,
                                                      const v1::CancelJobRequest* request, v1::Job* response) {
-  return rpc::Unary(gate_, context, "graft.v1.TrainingService/CancelJob", [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
-    ASSIGN_OR_RETURN(const jobs::Job job,
-                     request->keep_best() ? deps_.jobs->RequestFinish(id) : deps_.jobs->RequestCancel(id));
-    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
-    return absl::OkStatus();
-  });
+  return rpc::Unary(
+      gate_, context, request, "graft.v1.TrainingService/CancelJob", [this, request, response]() -> absl::Status {
+        ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+        ASSIGN_OR_RETURN(const jobs::Job job,
+                         request->keep_best() ? deps_.jobs->RequestFinish(id) : deps_.jobs->RequestCancel(id));
+        ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* TrainingService::PauseJob(grpc::CallbackServerContext* context,
                                                     const v1::PauseJobRequest* request, v1::Job* response) {
-  return rpc::Unary(gate_, context, "graft.v1.TrainingService/PauseJob", [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
-    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestPause(id));
-    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
-    return absl::OkStatus();
-  });
+  return rpc::Unary(gate_, context, request, "graft.v1.TrainingService/PauseJob",
+                    [this, request, response]() -> absl::Status {
+                      ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+                      ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestPause(id));
+                      ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
+                      return absl::OkStatus();
+                    });
 }
 
 grpc::ServerUnaryReactor* TrainingService::ResumeJob(grpc::CallbackServerContext* context,
                                                      const v1::ResumeJobRequest* request, v1::Job* response) {
-  return rpc::Unary(gate_, context, "graft.v1.TrainingService/ResumeJob", [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
-    ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestResume(id));
-    ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
-    return absl::OkStatus();
-  });
+  return rpc::Unary(gate_, context, request, "graft.v1.TrainingService/ResumeJob",
+                    [this, request, response]() -> absl::Status {
+                      ASSIGN_OR_RETURN(const std::string id, JobIdOf(request->name()));
+                      ASSIGN_OR_RETURN(const jobs::Job job, deps_.jobs->RequestResume(id));
+                      ASSIGN_OR_RETURN(*response, outlook_.ToProto(job));
+                      return absl::OkStatus();
+                    });
 }
 
 }  // namespace graft::services

@@ -48,8 +48,9 @@ class TrainingService final : public v1::TrainingService::CallbackService {
                                       v1::Job* response) override;
 
  private:
-  absl::Status Submit(const v1::SubmitJobRequest& request, v1::Job& response);
-  absl::Status List(const v1::ListJobsRequest& request, v1::ListJobsResponse& response);
+  absl::Status Submit(const v1::SubmitJobRequest& request, const access::Principal& principal, v1::Job& response);
+  absl::Status List(const v1::ListJobsRequest& request, const access::Principal& principal,
+                    v1::ListJobsResponse& response);
   // The version that spec.init_from names, of the spec's backbone; sets an empty backbone to its.
   absl::StatusOr<std::string> ResolveStart(jobs::TrainSpec& requested);
   // The version that spec.teacher names, of the data set's classes.

@@ -69,7 +69,8 @@ class Server:
     def __enter__(self):
         self.data.mkdir(parents=True, exist_ok=True)
         log = self.data / "server.log"
-        command = [self.bin / "graft-server", "--data-dir", self.data, "--listen", "127.0.0.1:0"]
+        command = [self.bin / "graft-server", "--data-dir", self.data, "--listen", "127.0.0.1:0",
+                   "--drain-seconds", "0"]
         with open(log, "w", encoding="utf-8") as file:
             self.process = subprocess.Popen([*command, "--metrics-listen", "127.0.0.1:0", *self.flags], stderr=file)
         for _ in range(600):

@@ -30,8 +30,9 @@ RunningServer::RunningServer(std::string data, std::vector<std::string> flags)
 
 bool RunningServer::Start() {
   if (!CreateFolders(data_).ok()) return false;
-  std::vector<std::string> command = {ProgramPath("graft-server"), "--data-dir",    data_, "--listen", address_,
-                                      "--metrics-listen",          metrics_address_};
+  std::vector<std::string> command = {
+      ProgramPath("graft-server"), "--data-dir", data_, "--listen", address_, "--metrics-listen", metrics_address_,
+      "--drain-seconds",           "0"};
   command.insert(command.end(), flags_.begin(), flags_.end());
   const absl::Time deadline = absl::Now() + absl::Seconds(60);
   server_ = Program::Start(command, ::testing::TempDir());

@@ -175,14 +175,74 @@ TEST(ServerConfigTest, DevicesAreAList) {
   EXPECT_THAT(none.devices, ElementsAre());
 }
 
-TEST(CheckExposureTest, ListeningBeyondLoopbackNeedsAProxy) {
+TEST(CheckExposureTest, ListeningBeyondLoopbackNeedsTlsAndAProxy) {
   ASSERT_OK_AND_ASSIGN(ServerConfig config, ParseConfig({"--data-dir", "d", "--listen", "0.0.0.0:50051"}));
+  for (const bool proxy : {false, true}) {
+    config.behind_http2_proxy = proxy;
+    EXPECT_THAT(CheckExposure(config, "1.51.1"),
+                StatusIs(kInvalid, AllOf(HasSubstr("--listen"), HasSubstr("--tls-certificate"), HasSubstr("--tls-key"),
+                                         HasSubstr("graft-server token create"))));
+  }
+  config.tls_certificate = "server.pem";
+  config.tls_key = "server.key";
+  config.behind_http2_proxy = false;
   EXPECT_THAT(CheckExposure(config, "1.51.1"),
               StatusIs(kInvalid, AllOf(HasSubstr("--listen"), HasSubstr("rapid reset"), HasSubstr("1.51.1"),
                                        HasSubstr("--behind-http2-proxy"))));
-  EXPECT_THAT(CheckExposure(config, "1.62.0"), StatusIs(kInvalid, Not(HasSubstr("rapid reset"))));
+  EXPECT_OK(CheckExposure(config, "1.62.0"));
   config.behind_http2_proxy = true;
   EXPECT_OK(CheckExposure(config, "1.51.1"));
+}
+
+TEST(CheckExposureTest, WhoeverOthersReachAsksWhoCalls) {
+  const auto asks = [](std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--data-dir", "d"});
+    const auto config = ParseConfig(flags);
+    EXPECT_OK(config);
+    return config.ok() && AsksWhoCalls(*config);
+  };
+  EXPECT_FALSE(asks({}));
+  EXPECT_FALSE(asks({"--listen", "unix:/run/graft.sock"}));
+  EXPECT_TRUE(asks({"--require-auth"}));
+  EXPECT_TRUE(asks({"--behind-http2-proxy"})) << "the proxy's clients look local";
+  EXPECT_TRUE(asks({"--listen", "0.0.0.0:1"}));
+}
+
+TEST(ServerConfigTest, TlsFilesBelongTogether) {
+  const auto parse = [](std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--data-dir", "d"});
+    return ParseConfig(flags).status();
+  };
+  EXPECT_THAT(parse({"--tls-certificate", "c"}), StatusIs(kInvalid, HasSubstr("--tls-key")));
+  EXPECT_THAT(parse({"--tls-key", "k"}), StatusIs(kInvalid, HasSubstr("--tls-certificate")));
+  EXPECT_THAT(parse({"--tls-client-ca", "a"}), StatusIs(kInvalid, HasSubstr("--tls-client-ca")));
+  EXPECT_OK(parse({"--tls-certificate", "c", "--tls-key", "k", "--tls-client-ca", "a"}));
+}
+
+TEST(ServerConfigTest, NewSettingsHaveTheirEdges) {
+  const auto parse = [](const std::string& flag, const std::string& value) {
+    return ParseConfig({"--data-dir", "d", flag, value}).status();
+  };
+  EXPECT_OK(parse("--drain-seconds", "0"));
+  EXPECT_OK(parse("--drain-seconds", "15"));
+  EXPECT_THAT(parse("--drain-seconds", "16"), StatusIs(kInvalid, HasSubstr("--drain-seconds")));
+  EXPECT_THAT(parse("--drain-seconds", "-1"), StatusIs(kInvalid));
+  EXPECT_OK(parse("--max-calls-per-second", "0.1"));
+  EXPECT_THAT(parse("--max-calls-per-second", "0"), StatusIs(kInvalid, HasSubstr("--max-calls-per-second")));
+}
+
+TEST(ListenAddressTest, KnowsUnixSockets) {
+  ASSERT_OK_AND_ASSIGN(const ListenAddress address, ParseListenAddress("--listen", "unix:/run/graft.sock"));
+  EXPECT_TRUE(address.IsLocal());
+  EXPECT_EQ(address.ToString(), "unix:/run/graft.sock");
+  EXPECT_EQ(address.WithPort(7).ToString(), "unix:/run/graft.sock");
+  EXPECT_OK(ParseListenAddress("--listen", "unix:/" + std::string(106, 'x')));
+  for (const std::string& text :
+       {std::string("unix:"), std::string("unix:relative"), "unix:/" + std::string(107, 'x')}) {
+    EXPECT_THAT(ParseListenAddress("--listen", text), StatusIs(kInvalid, HasSubstr("--listen"))) << text;
+  }
+  EXPECT_THAT(ParseConfig({"--data-dir", "d", "--metrics-listen", "unix:/run/m.sock"}),
+              StatusIs(kInvalid, HasSubstr("--metrics-listen")));
 }
 
 TEST(CheckExposureTest, MetricsFollowTheSameRule) {
@@ -195,12 +255,12 @@ TEST(CheckExposureTest, MetricsFollowTheSameRule) {
 TEST(ListenAddressTest, KnowsLoopback) {
   for (const char* text : {"127.0.0.1:1", "127.9.9.9:1", "localhost:1", "[::1]:1"}) {
     ASSERT_OK_AND_ASSIGN(const ListenAddress address, ParseListenAddress("--listen", text));
-    EXPECT_TRUE(address.IsLoopback()) << text;
+    EXPECT_TRUE(address.IsLocal()) << text;
     EXPECT_EQ(address.ToString(), text);
   }
   for (const char* text : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "127.example.org:1"}) {
     ASSERT_OK_AND_ASSIGN(const ListenAddress address, ParseListenAddress("--listen", text));
-    EXPECT_FALSE(address.IsLoopback()) << text;
+    EXPECT_FALSE(address.IsLocal()) << text;
   }
   for (const char* text : {"", ":1", "host", "host:", "host:x", "host:-1", "host:65536", "::1:1", "[::1:1"}) {
     EXPECT_THAT(ParseListenAddress("--listen", text), StatusIs(kInvalid, HasSubstr("--listen"))) << text;

@@ -354,7 +354,7 @@ TEST_F(ClassifyStreamTest, DrainAnswersWhatIsUnderWayAndSendsTheRestElsewhere) {
   idle.Start("animals");
   idle.Send(1, "photo");
   EXPECT_EQ(idle.Read().id(), 1);
-  std::thread draining([&] { server_->Drain(absl::Seconds(30)); });
+  std::thread draining([&] { server_->Drain(absl::ZeroDuration(), absl::Seconds(30)); });
   EXPECT_THAT(idle.Finish(), StatusIs(absl::StatusCode::kUnavailable));
   classifier_->ReleaseHeld();
   EXPECT_GT(caller.Read().id(), 0);

@@ -35,6 +35,8 @@ void ServerTest::SetUp() {
   settings.library_versions = {{"grpc", "1"}};
   settings.devices = {"cpu"};
   settings.cores_per_worker = 3;
+  settings.tls = tls_;
+  settings.access = access_;
   ASSERT_OK_AND_ASSIGN(
       server_, Server::Start({database_.get(), dataset_store_.get(), job_store_.get(), feed_.get(), registry_.get(),
                               classifier_.get(), [](const std::string& device) { return device == "cpu"; },

@@ -63,6 +63,9 @@ class ServerTest : public ::testing::Test {
   // A job on the data set "animals", which it uploads when need be.
   absl::StatusOr<v1::Job> SubmitJob(const std::string& request_id = "");
 
+  // Before SetUp: what differs from a server without TLS, at which everybody may do everything.
+  access::CertificateFiles tls_;
+  access::GuardOptions access_ = {.asks = false, .rates = {}};
   bool with_metrics_ = false;  // the endpoint takes two seconds to stop
   TemporaryFolder folder_;
   DataFolder data_{folder_.path()};

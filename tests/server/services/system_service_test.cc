@@ -350,7 +350,7 @@ TEST_F(MetricsTest, SecondServerOnTheSamePortFailsAndSaysWhy) {
 
 TEST_F(SystemServiceTest, DrainedServerIsGone) {
   Info();
-  server_->Drain(absl::Seconds(30));
+  server_->Drain(absl::ZeroDuration(), absl::Seconds(30));
   v1::ServerInfo info;
   auto context = Context();
   EXPECT_EQ(system_->GetServerInfo(context.get(), {}, &info).error_code(), grpc::StatusCode::UNAVAILABLE);

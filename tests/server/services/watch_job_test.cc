@@ -178,7 +178,7 @@ TEST_F(WatchJobTest, CancelledWatchEnds) {
 TEST_F(WatchJobTest, DrainEndsWatchesSoThatClientsComeBack) {
   Watch watch = Open(0);
   for (int i = 1; i <= last_; ++i) EXPECT_EQ(watch.Next(), i);
-  server_->Drain(absl::Seconds(30));
+  server_->Drain(absl::ZeroDuration(), absl::Seconds(30));
   EXPECT_EQ(watch.Next(), 0);
   EXPECT_THAT(watch.Finish(), StatusIs(absl::StatusCode::kUnavailable, ::testing::HasSubstr("shutting down")));
 }

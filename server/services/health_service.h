@@ -1,0 +1,74 @@
+// grpc.health.v1.Health: "" and each service of this server, told to everybody; and each model ("animals",
+// "animals:3", "animals@production"), told to those who may use it.
+//
+// A service is SERVING until the server drains. A model is SERVING when it could answer at once: asking loads it. So
+// live (there is an answer), ready ("") and model-ready differ.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "core/inference/classifier.h"
+#include "core/registry/registry.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/slots.h"
+#include "server/rpc/unary_call.h"
+
+namespace graft::services {
+
+// Thread-safe. What it points to outlives it.
+class HealthService final : public grpc::health::v1::Health::CallbackService {
+ public:
+  HealthService(rpc::Gate* gate, registry::Registry* registry, inference::Classifier* classifier,
+                std::set<std::string> services);
+  ~HealthService() override;
+
+  // From now on everything is NOT_SERVING, and who watches is told.
+  void StopServing();
+
+  // NotFound for what there is not, and for models that are not the caller's.
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
+                                  const grpc::health::v1::HealthCheckRequest* request,
+                                  grpc::health::v1::HealthCheckResponse* response) override;
+  // SERVICE_UNKNOWN instead of NotFound, since it may come. Changes of models are seen within a second.
+  grpc::ServerWriteReactor<grpc::health::v1::HealthCheckResponse>* Watch(
+      grpc::CallbackServerContext* context, const grpc::health::v1::HealthCheckRequest* request) override;
+
+ private:
+  friend class HealthWatch;
+  using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
+
+  bool IsService(const std::string& name) const { return name.empty() || services_.contains(name); }
+  bool serving() const ABSL_LOCKS_EXCLUDED(mutex_);
+  Status ServiceStatus() const;
+  // The version that `name` means now. NotFound.
+  absl::StatusOr<std::string> FindModel(const std::string& name, const access::Principal& principal) const;
+  void CheckModel(const std::string& name, grpc::health::v1::HealthCheckResponse* response, const rpc::Call& call);
+
+  int64_t AddWatch(std::function<void()> wake) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RemoveWatch(int64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void WakeWatches() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  rpc::Gate* const gate_;
+  registry::Registry* const registry_;
+  inference::Classifier* const classifier_;
+  const std::set<std::string> services_;
+  const std::shared_ptr<rpc::Slots> watch_slots_;
+
+  mutable absl::Mutex mutex_;
+  bool serving_ ABSL_GUARDED_BY(mutex_) = true;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t next_watch_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<int64_t, std::function<void()>> watches_ ABSL_GUARDED_BY(mutex_);
+  std::thread ticker_;
+};
+
+}  // namespace graft::services

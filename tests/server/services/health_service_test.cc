@@ -1,0 +1,104 @@
+#include "core/access/access_store.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/server/services/server_test.h"
+#include "tests/testing/status_matchers.h"
+
+namespace graft::testing {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+constexpr auto kMissing = absl::StatusCode::kNotFound;
+
+class HealthServiceTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    ServerTest::SetUp();
+    health_ = Health::NewStub(channel_);
+  }
+  absl::StatusOr<HealthCheckResponse::ServingStatus> Check(const std::string& service, const std::string& token = "") {
+    auto context = Context();
+    if (!token.empty()) context->AddMetadata("authorization", "Bearer " + token);
+    HealthCheckRequest request;
+    request.set_service(service);
+    HealthCheckResponse response;
+    const absl::Status status = FromGrpcStatus(health_->Check(context.get(), request, &response));
+    return status.ok() ? absl::StatusOr<HealthCheckResponse::ServingStatus>(response.status()) : status;
+  }
+
+  std::unique_ptr<Health::Stub> health_;
+};
+
+TEST_F(HealthServiceTest, ModelsAreServingOnceTheyAreLoaded) {
+  EXPECT_THAT(Check("animals"), StatusIs(kMissing));
+  PublishModel("animals");
+  for (const char* name : {"animals", "animals:1", "models/animals/versions/1"}) {
+    EXPECT_THAT(Check(name), IsOkAndHolds(HealthCheckResponse::SERVING)) << name;
+  }
+  for (const char* name : {"animals:2", "animals@production", "Not a name"}) {
+    EXPECT_THAT(Check(name), StatusIs(kMissing)) << name;
+  }
+}
+
+TEST_F(HealthServiceTest, WatchSaysWhatChanges) {
+  auto context = Context();
+  HealthCheckRequest request;
+  request.set_service("animals");
+  const auto watch = health_->Watch(context.get(), request);
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+  PublishModel("animals");
+  do {
+    ASSERT_TRUE(watch->Read(&response));
+  } while (response.status() == HealthCheckResponse::NOT_SERVING);  // while it loads
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  context->TryCancel();
+}
+
+TEST_F(HealthServiceTest, WhileDrainingItIsNotServingAndCallsAreStillAnswered) {
+  auto context = Context();
+  const auto watch = health_->Watch(context.get(), {});
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  PublishModel("animals");
+  std::thread draining([&] { server_->Drain(absl::Seconds(2), absl::Seconds(30)); });
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_THAT(Check(""), IsOkAndHolds(HealthCheckResponse::NOT_SERVING));
+  EXPECT_THAT(Check("animals"), IsOkAndHolds(HealthCheckResponse::NOT_SERVING));
+  v1::ServerInfo info;
+  EXPECT_OK(Call(&v1::SystemService::Stub::GetServerInfo, *system_, {}, &info)) << "live, though not ready";
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_THAT(FromGrpcStatus(watch->Finish()), StatusIs(absl::StatusCode::kUnavailable));
+  draining.join();
+}
+
+class HealthAccessTest : public HealthServiceTest {
+ protected:
+  void SetUp() override {
+    access_ = {.asks = true, .rates = {}};
+    HealthServiceTest::SetUp();
+  }
+};
+
+TEST_F(HealthAccessTest, ModelsAreToldToThoseWhoMayUseThem) {
+  PublishModel("animals");
+  PublishModel("plants");
+  const std::string token =
+      access::AccessStore(database_.get())
+          .CreateToken({.name = "team", .role = access::Role::kPredictor, .prefixes = {"animals"}}, absl::Hours(1),
+                       "me")
+          .value();
+  for (int i = 0; i < 500 && !Check("animals", token).ok(); ++i) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_THAT(Check("animals", token), IsOkAndHolds(HealthCheckResponse::SERVING));
+  EXPECT_THAT(Check("plants", token), StatusIs(kMissing));
+  EXPECT_THAT(Check("animals"), StatusIs(kMissing));
+  EXPECT_THAT(Check(""), IsOkAndHolds(HealthCheckResponse::SERVING)) << "a kubelet has no token";
+}
+
+}  // namespace
+}  // namespace graft::testing
