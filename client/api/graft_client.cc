@@ -42,7 +42,8 @@ GraftClient::GraftClient(std::shared_ptr<grpc::Channel> channel, ClientOptions o
       training_(v1::TrainingService::NewStub(channel_)),
       models_(v1::ModelService::NewStub(channel_)),
       inference_(v1::InferenceService::NewStub(channel_)),
-      system_(v1::SystemService::NewStub(channel_)) {}
+      system_(v1::SystemService::NewStub(channel_)),
+      health_(grpc::health::v1::Health::NewStub(channel_)) {}
 
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> GraftClient::Call(Stub& stub, UnaryMethod<Stub, Request, Response> method,
@@ -234,6 +235,12 @@ absl::Status GraftClient::ClassifyStream(const v1::ClassifyStreamRequest::Start&
                                          const ClassifyObserver& observer, Cancellation* cancellation) {
   return client::ClassifyStream(channel_, start, source, observer,
                                 {.retry = options_.retry, .reconnect_for = options_.reconnect_for}, cancellation);
+}
+
+absl::StatusOr<grpc::health::v1::HealthCheckResponse> GraftClient::CheckHealth(const std::string& service) {
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  return Call(*health_, &grpc::health::v1::Health::Stub::Check, request);
 }
 
 absl::StatusOr<v1::ServerInfo> GraftClient::GetServerInfo() {

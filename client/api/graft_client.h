@@ -26,6 +26,7 @@
 #include "graft/v1/model.grpc.pb.h"
 #include "graft/v1/system.grpc.pb.h"
 #include "graft/v1/training.grpc.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 
 namespace graft::client {
 
@@ -86,6 +87,8 @@ class GraftClient {
                               const ClassifyObserver& observer, Cancellation* cancellation = nullptr);
 
   absl::StatusOr<v1::ServerInfo> GetServerInfo();
+  // Of the server (""), a service or a model; NotFound for what there is not.
+  absl::StatusOr<grpc::health::v1::HealthCheckResponse> CheckHealth(const std::string& service);
 
  private:
   template <typename Stub, typename Request, typename Response>
@@ -104,6 +107,7 @@ class GraftClient {
   const std::unique_ptr<v1::ModelService::Stub> models_;
   const std::unique_ptr<v1::InferenceService::Stub> inference_;
   const std::unique_ptr<v1::SystemService::Stub> system_;
+  const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
 };
 
 }  // namespace graft::client

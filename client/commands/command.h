@@ -36,5 +36,6 @@ void AddModelCommands(CLI::App& app, Command& chosen);
 void AddClassifyCommand(CLI::App& app, Command& chosen);
 void AddCompareCommand(CLI::App& app, Command& chosen);
 void AddStatusCommand(CLI::App& app, Command& chosen);
+void AddHealthCommand(CLI::App& app, Command& chosen);
 
 }  // namespace graft::commands

@@ -21,9 +21,10 @@ constexpr char kFooter[] = R"(Examples:
   graft classify animals photo.jpg
   graft compare animals:1 animals:2
 
-Settings, later ones win: defaults, the configuration file, GRAFT_SERVER, flags.
+Settings, later ones win: defaults, the configuration file, GRAFT_SERVER, GRAFT_TOKEN and GRAFT_CA_FILE, flags.
 The configuration file is TOML; a subcommand's flags go into its section:
-  server = "graft.example.org:50051"
+  server = "graft.example.org:8443"
+  ca-file = "/etc/graft/ca.pem"
   [train]
   epochs = 25
 
@@ -42,12 +43,14 @@ std::string DefaultConfigFile() {
   return home.empty() ? "" : home + "/.config/graft/config.toml";
 }
 
-// CLI11 lets the file win over the environment, so the variable goes in as a flag before the real ones: the file only
-// fills what no flag has set, and the last flag wins.
+// CLI11 lets the file win over the environment, so variables go in as flags before the real ones: the file only fills
+// what no flag has set, and the last flag wins.
 std::vector<std::string> WithEnvironment(const std::vector<std::string>& arguments) {
-  const std::string server = Environment("GRAFT_SERVER");
-  if (server.empty()) return arguments;
-  std::vector<std::string> result = {"--server=" + server};
+  std::vector<std::string> result;
+  for (const auto& [flag, variable] : {std::pair("--server=", "GRAFT_SERVER"), std::pair("--token=", "GRAFT_TOKEN"),
+                                       std::pair("--ca-file=", "GRAFT_CA_FILE")}) {
+    if (const std::string value = Environment(variable); !value.empty()) result.push_back(flag + value);
+  }
   result.insert(result.end(), arguments.begin(), arguments.end());
   return result;
 }
@@ -55,7 +58,21 @@ std::vector<std::string> WithEnvironment(const std::vector<std::string>& argumen
 struct GlobalOptions {
   std::string server = kDefaultServer;
   std::string output = "table";
+  client::Security security;
 };
+
+void DefineSecurity(CLI::App& app, client::Security& security) {
+  app.add_option("--token", security.token, "Who calls: a token of graft-server token create [GRAFT_TOKEN]")
+      ->take_last();
+  app.add_flag("--tls", security.tls, "Encrypt, trusting this machine's authorities")->take_last();
+  app.add_option("--ca-file", security.ca_file, "Encrypt, trusting this PEM file instead [GRAFT_CA_FILE]")
+      ->type_name("FILE")
+      ->take_last();
+  app.add_option("--cert-file", security.certificate_file, "Who calls: a client certificate, with --key-file")
+      ->type_name("FILE")
+      ->take_last();
+  app.add_option("--key-file", security.key_file, "Its key")->type_name("FILE")->take_last();
+}
 
 void Define(CLI::App& app, GlobalOptions& options, Command& chosen) {
   app.require_subcommand(1);
@@ -65,7 +82,7 @@ void Define(CLI::App& app, GlobalOptions& options, Command& chosen) {
   app.set_config("--config", DefaultConfigFile(), "Configuration file")->type_name("FILE");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_option("--server", options.server, "Address of graft-server [GRAFT_SERVER]")
-      ->type_name("HOST:PORT")
+      ->type_name("HOST:PORT|unix:PATH")
       ->capture_default_str()
       ->take_last();
   app.add_option("-o,--output", options.output,
@@ -73,6 +90,7 @@ void Define(CLI::App& app, GlobalOptions& options, Command& chosen) {
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->capture_default_str()
       ->take_last();
+  DefineSecurity(app, options.security);
   AddDatasetCommands(app, chosen);
   AddTrainCommand(app, chosen);
   AddJobCommands(app, chosen);
@@ -80,6 +98,7 @@ void Define(CLI::App& app, GlobalOptions& options, Command& chosen) {
   AddClassifyCommand(app, chosen);
   AddCompareCommand(app, chosen);
   AddStatusCommand(app, chosen);
+  AddHealthCommand(app, chosen);
 }
 
 // --help and --version end up here too, with code 0.
@@ -116,7 +135,12 @@ int RunCommandLine(const std::vector<std::string>& arguments, const ProgramStrea
   }
 
   terminal::Console console(streams.out, streams.err, streams.console);
-  client::GraftClient client(client::Connect(options.server));
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = client::Connect(options.server, options.security);
+  if (!channel.ok()) {
+    ReportError(channel.status(), options.server, console);
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  client::GraftClient client(*std::move(channel));
   Session session{.client = client,
                   .console = console,
                   .in = streams.in,
