@@ -6,6 +6,7 @@
 #     GRAFT_ADDRESS     default localhost:8443     GRAFT_CA          file with the proxy's certificate
 #     PROMETHEUS_URL    default none: not asked    GRAFANA_URL       default none: not asked
 #     PYTHON            one with client/python installed (default python3)
+#     GRAFT_TOKEN       where callers need one (--running; else with GRAFT_PUBLISH it is made)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -17,7 +18,7 @@ while [ $# -gt 0 ]; do
       case ${2:-} in cpu | gpu) profile=$2 ;; *) echo "smoke: --profile needs cpu or gpu" >&2; exit 2 ;; esac
       shift 2 ;;
     --running) running=yes; shift ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "smoke: unknown argument '$1' (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -56,6 +57,11 @@ start_services() {
   PYTHON=$scratch/venv/bin/python GRAFT_CA=$scratch/tls.crt
   PROMETHEUS_URL=
   GRAFANA_URL=http://127.0.0.1:3000
+  if [ -n "${GRAFT_PUBLISH:-}" ]; then
+    GRAFT_TOKEN=$(compose exec -T "graft$suffix" graft-server token create "smoke-$(date +%s)" --role admin --expires 1h)
+    export GRAFT_TOKEN
+    sleep 1  # until the server knows it
+  fi
 }
 
 [ "$running" = yes ] || start_services
@@ -63,11 +69,11 @@ start_services() {
 say "Training and classifying through the proxy"
 python3 deploy/make_pictures.py "$scratch/shapes" 12
 "${PYTHON:-python3}" - "${GRAFT_ADDRESS:-localhost:8443}" "${GRAFT_CA:?the CA file is missing}" "$scratch/shapes" <<'PYTHON'
-import pathlib, sys
+import os, pathlib, sys
 import graft
 
 address, ca_file, photos = sys.argv[1:]
-with graft.Client(address, tls=graft.Tls(ca_file=ca_file)) as client:
+with graft.Client(address, tls=graft.Tls(ca_file=ca_file), token=os.environ.get("GRAFT_TOKEN")) as client:
     print(client.push_dataset("smoke", photos).version.name)
     job = client.submit_job({"dataset": "smoke", "backbone": "mobilenet_v2", "model": "smoke", "alias": "production"})
     print(client.follow_job(job.name).result.model_version)
