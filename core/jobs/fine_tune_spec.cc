@@ -19,8 +19,6 @@ using Names = std::vector<std::string>;
 
 constexpr char kHead[] = "head";
 constexpr char kAll[] = "all";
-constexpr size_t kMostPhases = 10;
-constexpr int kMostEpochs = 1000;
 
 // A preset: its phases, and what holds for all of them.
 TrainSpec Balanced(const SpecContext& context) {
@@ -107,9 +105,9 @@ absl::Status ResolveHeadPhase(size_t number, Phase& phase) {
   if (phase.warmup_epochs) return refuse("warmup_epochs");
   phase.optimizer = "adam";
   phase.schedule = "constant";
-  RETURN_IF_ERROR(Resolve(FieldOf(number, "epochs"), phase.epochs, 25, 1, kMostEpochs));
-  RETURN_IF_ERROR(Resolve(FieldOf(number, "patience"), phase.patience, 3, 1, kMostEpochs));
-  RETURN_IF_ERROR(Resolve(FieldOf(number, "batch_size"), phase.batch_size, 32, 1, 1024));
+  RETURN_IF_ERROR(Resolve(FieldOf(number, "epochs"), phase.epochs, 25, 1, kMaxEpochs));
+  RETURN_IF_ERROR(Resolve(FieldOf(number, "patience"), phase.patience, 3, 1, kMaxEpochs));
+  RETURN_IF_ERROR(Resolve(FieldOf(number, "batch_size"), phase.batch_size, 32, 1, kMaxBatchSize));
   return Resolve(FieldOf(number, "learning_rate"), phase.learning_rate, 1e-3, 10, /*zero=*/false);
 }
 
@@ -128,9 +126,9 @@ absl::Status ResolveImagePhase(size_t number, Phase& phase) {
   RETURN_IF_ERROR(
       Resolve(FieldOf(number, "schedule"), phase.schedule, {"cosine", "constant", "one_cycle", "step", "plateau"}));
   RETURN_IF_ERROR(Resolve(FieldOf(number, "batch_norm"), phase.batch_norm, {"frozen", "train"}));
-  RETURN_IF_ERROR(Resolve(FieldOf(number, "epochs"), phase.epochs, 10, 1, kMostEpochs));
-  RETURN_IF_ERROR(Resolve(FieldOf(number, "patience"), phase.patience, 0, 0, kMostEpochs));
-  RETURN_IF_ERROR(Resolve(FieldOf(number, "batch_size"), phase.batch_size, 32, 1, 1024));
+  RETURN_IF_ERROR(Resolve(FieldOf(number, "epochs"), phase.epochs, 10, 1, kMaxEpochs));
+  RETURN_IF_ERROR(Resolve(FieldOf(number, "patience"), phase.patience, 0, 0, kMaxEpochs));
+  RETURN_IF_ERROR(Resolve(FieldOf(number, "batch_size"), phase.batch_size, 32, 1, kMaxBatchSize));
   RETURN_IF_ERROR(Resolve(FieldOf(number, "accumulation"), phase.accumulation, 1, 1, *phase.batch_size));
   RETURN_IF_ERROR(Resolve(FieldOf(number, "learning_rate"), phase.learning_rate, 3e-5, 10, /*zero=*/false));
   RETURN_IF_ERROR(Resolve(FieldOf(number, "layer_decay"), phase.layer_decay, 1, 1, /*zero=*/false));
@@ -147,7 +145,7 @@ absl::Status Override(const TrainSpec& requested, Phase& phase) {
     phase.trainable = requested.trainable;
   }
   if (requested.epochs) {
-    RETURN_IF_ERROR(Resolve("spec.epochs", phase.epochs = requested.epochs, 0, 1, kMostEpochs));
+    RETURN_IF_ERROR(Resolve("spec.epochs", phase.epochs = requested.epochs, 0, 1, kMaxEpochs));
     if (phase.warmup_epochs && *phase.warmup_epochs > *phase.epochs) phase.warmup_epochs = *phase.epochs;
   }
   if (requested.patience) phase.patience = requested.patience;
@@ -195,8 +193,8 @@ absl::Status ResolveEach(const SpecContext& context, std::vector<Phase>& phases)
     RETURN_IF_ERROR(phase.trainable == kHead ? ResolveHeadPhase(i, phase) : ResolveImagePhase(i, phase));
     epochs += *phase.epochs;
   }
-  if (epochs <= kMostEpochs) return absl::OkStatus();
-  return InvalidField("spec.phases", absl::StrCat("have ", epochs, " epochs together; use at most ", kMostEpochs));
+  if (epochs <= kMaxEpochs) return absl::OkStatus();
+  return InvalidField("spec.phases", absl::StrCat("have ", epochs, " epochs together; use at most ", kMaxEpochs));
 }
 
 template <typename T>
@@ -264,8 +262,8 @@ bool HasPhases(const TrainSpec& requested) {
 }
 
 absl::Status ResolvePhases(const TrainSpec& requested, const SpecContext& context, TrainSpec& spec) {
-  if (requested.phases.size() > kMostPhases) {
-    return InvalidField("spec.phases", absl::StrCat("are ", requested.phases.size(), "; use at most ", kMostPhases));
+  if (requested.phases.size() > size_t{kMaxPhases}) {
+    return InvalidField("spec.phases", absl::StrCat("are ", requested.phases.size(), "; use at most ", kMaxPhases));
   }
   if (!requested.solver.empty()) return InvalidField("spec.solver", "does not go with phases, which have their own");
   if (requested.l2) return InvalidField("spec.l2", "does not go with phases: it belongs to solver lbfgs");

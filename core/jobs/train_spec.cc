@@ -34,8 +34,6 @@ constexpr Preset kHeadPresets[] = {{kArticlePreset, kAdam}, {kFastPreset, kLbfgs
 constexpr double kLeastL2 = 1e-6;
 constexpr double kMostL2 = 1000;
 
-constexpr size_t kMostCombinations = 256;
-
 // The article's recipe; its epochs depend on the backbone (SpecContext).
 constexpr int kArticlePatience = 3;
 constexpr int kArticleBatchSize = 32;
@@ -44,7 +42,6 @@ constexpr double kTrainFraction = 0.7;
 constexpr double kValidationFraction = 0.15;
 constexpr int kMaxFolds = 100;
 constexpr int kUsualViews = 4;
-constexpr int kMostViews = 32;
 
 absl::StatusOr<int> InRange(absl::string_view field, int value, int max) {
   if (value >= 1 && value <= max) return value;
@@ -203,9 +200,9 @@ absl::Status CheckSweep(const TrainSpec& requested) {
       return InvalidField("spec.sweep", absl::StrCat(swept.field, " is there twice"));
     }
     // Each factor is checked before the next, so that the product stays small.
-    if (swept.values.size() > kMostCombinations || (combinations *= swept.values.size()) > kMostCombinations) {
-      return InvalidField("spec.sweep",
-                          absl::StrCat("more than ", kMostCombinations, " combinations: use fewer values"));
+    constexpr size_t kMost = kMaxSweepCombinations;
+    if (swept.values.size() > kMost || (combinations *= swept.values.size()) > kMost) {
+      return InvalidField("spec.sweep", absl::StrCat("more than ", kMost, " combinations: use fewer values"));
     }
   }
   return absl::OkStatus();
@@ -218,9 +215,10 @@ bool Sweeps(const TrainSpec& spec, absl::string_view field) {
 
 absl::Status ResolveAdam(const TrainSpec& requested, int article_epochs, TrainSpec& spec) {
   RETURN_IF_ERROR(RefuseIfSet("spec.l2", requested.l2.has_value(), kLbfgs, spec));
-  ASSIGN_OR_RETURN(spec.epochs, InRange("spec.epochs", requested.epochs.value_or(article_epochs), 1000));
-  ASSIGN_OR_RETURN(spec.patience, InRange("spec.patience", requested.patience.value_or(kArticlePatience), 1000));
-  ASSIGN_OR_RETURN(spec.batch_size, InRange("spec.batch_size", requested.batch_size.value_or(kArticleBatchSize), 1024));
+  ASSIGN_OR_RETURN(spec.epochs, InRange("spec.epochs", requested.epochs.value_or(article_epochs), kMaxEpochs));
+  ASSIGN_OR_RETURN(spec.patience, InRange("spec.patience", requested.patience.value_or(kArticlePatience), kMaxEpochs));
+  ASSIGN_OR_RETURN(spec.batch_size,
+                   InRange("spec.batch_size", requested.batch_size.value_or(kArticleBatchSize), kMaxBatchSize));
   RETURN_IF_ERROR(CheckSweep(requested));
   spec.sweep = requested.sweep;
   if (!Sweeps(spec, kLearningRate)) {
@@ -258,7 +256,7 @@ absl::Status ResolveHeadAugment(const TrainSpec& requested, TrainSpec& spec) {
 
 absl::Status ResolveViews(const TrainSpec& requested, TrainSpec& spec) {
   if (!requested.views) return absl::OkStatus();
-  ASSIGN_OR_RETURN(spec.views, InRange("spec.views", *requested.views, kMostViews));
+  ASSIGN_OR_RETURN(spec.views, InRange("spec.views", *requested.views, kMaxViews));
   if (*spec.views == 1) {
     spec.views.reset();  // as it is without
     return absl::OkStatus();

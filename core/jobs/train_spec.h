@@ -21,6 +21,13 @@ inline constexpr char kBestPreset[] = "best";
 inline constexpr char kCustomPreset[] = "custom";  // of a spec that brings phases of its own
 inline constexpr char kFastPreset[] = "fast";
 
+// Each from 1.
+inline constexpr int kMaxEpochs = 1000;  // of all phases together
+inline constexpr int kMaxBatchSize = 1024;
+inline constexpr int kMaxPhases = 10;
+inline constexpr int kMaxViews = 32;
+inline constexpr int kMaxSweepCombinations = 256;
+
 // Facts that resolving needs, looked up by the caller.
 struct SpecContext {
   std::string dataset_version;            // "datasets/animals5/versions/2": what spec.dataset names now

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
@@ -56,7 +57,8 @@ absl::StatusOr<std::vector<Assignment>> ReadConfigFile(const std::string& path,
     if (!absl::c_linear_search(settings, item.name)) {
       return UnknownSetting(absl::StrCat("--config ", path, ": ", item.name), item.name, settings);
     }
-    assignments.push_back({item.name, absl::StrJoin(item.inputs, ","), "file " + path});
+    std::string value = absl::StrJoin(item.inputs, ",");
+    if (!value.empty()) assignments.push_back({item.name, std::move(value), "file " + path});
   }
   return assignments;
 }

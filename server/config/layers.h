@@ -18,12 +18,12 @@ struct Assignment {
   std::string ToFlag() const { return "--" + setting + "=" + value; }
 };
 
-// `settings` are the names that exist. InvalidArgument for a file that cannot be read, and for a name that is none.
+// Empty values count as absent, here and in the environment. `settings` are the names that exist. InvalidArgument for a
+// file that cannot be read, and for a name that is none.
 absl::StatusOr<std::vector<Assignment>> ReadConfigFile(const std::string& path,
                                                        const std::vector<std::string>& settings);
 
-// Variables that the other programs of Graft read, and those that Kubernetes makes of services, are passed over; empty
-// ones count as absent.
+// Variables that the other programs of Graft read, and those that Kubernetes makes of services, are passed over.
 absl::StatusOr<std::vector<Assignment>> ReadEnvironment(const Environment& environment,
                                                         const std::vector<std::string>& settings);
 

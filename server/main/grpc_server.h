@@ -12,10 +12,13 @@
 #include "absl/time/time.h"
 #include "server/access/certificate_files.h"
 #include "server/config/listen_address.h"
+#include "server/main/connection_limits.h"
 
 namespace graft {
 
 inline constexpr int kMaxMessageBytes = 64 << 20;
+inline constexpr int kMaxMetadataBytes = 16 << 10;
+inline constexpr int kMaxStreamsPerConnection = 64;
 
 // Thread-safe. The services outlive it.
 class GrpcServer {
@@ -24,6 +27,7 @@ class GrpcServer {
   // included; InvalidField for certificates that cannot be used.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const config::ListenAddress& address,
                                                            const access::CertificateFiles& tls,
+                                                           const ConnectionLimits& limits,
                                                            const std::vector<grpc::Service*>& services);
 
   int port() const { return port_; }

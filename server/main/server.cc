@@ -9,6 +9,7 @@
 #include "core/base/thread_pool.h"
 #include "server/access/access_directory.h"
 #include "server/main/grpc_server.h"
+#include "server/main/limits.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/gate.h"
@@ -30,27 +31,6 @@ namespace {
 constexpr int kRequestThreads = 8;
 constexpr int kWaitingRequests = 256;
 
-std::map<std::string, int64_t> Limits(const ServerSettings& settings, const dataset::ImportLimits& import) {
-  return {{"max_image_bytes", settings.max_image_bytes},
-          {"max_batch_images", services::kMaxBatchImages},
-          {"max_batch_bytes", services::kMaxBatchBytes},
-          {"max_classify_streams", services::kMaxClassifyStreams},
-          {"max_stream_items_under_way", services::kClassifyWindow.messages},
-          {"max_stream_bytes_under_way", services::kClassifyWindow.bytes},
-          {"max_message_bytes", kMaxMessageBytes},
-          {"max_upload_chunk_bytes", 1 << 20},
-          {"max_uploads", services::DatasetService::kMaxUploads},
-          {"max_file_bytes", import.max_file_bytes},
-          {"max_files", import.max_files},
-          {"max_classes", import.max_classes},
-          {"max_dataset_bytes", import.max_total_bytes},
-          {"max_queued_jobs", jobs::JobStoreOptions().max_queued},
-          {"max_queued_jobs_per_principal", jobs::JobStoreOptions().max_queued_per_principal},
-          {"max_calls_per_second_per_principal", static_cast<int64_t>(settings.access.rates.calls_per_second)},
-          {"max_calls_at_once_per_principal", static_cast<int64_t>(settings.access.rates.burst)},
-          {"max_streams_per_principal", settings.access.rates.max_streams}};
-}
-
 services::SystemService::Dependencies SystemDependencies(const ServerParts& parts, const ServerSettings& settings) {
   services::SystemService::Dependencies result;
   result.jobs = parts.jobs;
@@ -61,7 +41,7 @@ services::SystemService::Dependencies SystemDependencies(const ServerParts& part
   result.version = settings.version;
   result.start_time = absl::Now();
   result.library_versions = settings.library_versions;
-  result.limits = Limits(settings, dataset::ImportLimits());
+  result.limits = Limits(settings);
   result.devices = settings.devices;
   result.cores_per_worker = settings.cores_per_worker;
   result.worker_runs = parts.worker_runs;
@@ -129,7 +109,7 @@ class ComposedServer final : public Server {
       ASSIGN_OR_RETURN(metrics_endpoint_,
                        metrics::MetricsEndpoint::Start(address->host, address->port, metrics_.collectables()));
     }
-    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, settings_.tls,
+    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, settings_.tls, settings_.connection,
                                               {&datasets_, &training_, &models_, &inference_, &open_inference_,
                                                &system_, &health_, &reflection_}));
     return absl::OkStatus();

@@ -20,6 +20,7 @@
 #include "server/access/certificate_files.h"
 #include "server/access/guard.h"
 #include "server/config/listen_address.h"
+#include "server/main/connection_limits.h"
 
 namespace graft {
 
@@ -46,6 +47,7 @@ struct ServerSettings {
   std::vector<std::string> bf16_devices;  // those of them that compute in bf16
   int cores_per_worker = 1;
   int64_t max_image_bytes = 10 << 20;
+  ConnectionLimits connection;
   access::CertificateFiles tls;  // no files: plaintext
   access::GuardOptions access = {.asks = false, .rates = {}};
 };

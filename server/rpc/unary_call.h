@@ -4,18 +4,23 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/base/cancellation.h"
 #include "server/rpc/call_record.h"
 #include "server/rpc/gate.h"
 
 namespace graft::rpc {
+
+// What a call that gives no deadline, or a later one, has.
+inline constexpr absl::Duration kMaxUnaryTime = absl::Seconds(60);
 
 // A call that somebody will Finish, on any thread; request and response stay valid until then. Whoever drops the last
 // handle without it ends the call as Internal, so that no caller waits for a lost callback.
@@ -29,7 +34,7 @@ class UnaryCall {
   // The first one counts.
   void Finish(const absl::Status& status);
 
-  absl::Time deadline() const { return record_.deadline(); }
+  absl::Time deadline() const { return std::min(record_.deadline(), start_ + kMaxUnaryTime); }
   const std::string& method() const { return record_.method(); }
   const access::Principal& principal() const { return record_.principal(); }
   CallRecord& record() { return record_; }
@@ -40,6 +45,7 @@ class UnaryCall {
  private:
   grpc::ServerUnaryReactor* const reactor_;  // lives until Finish
   CallRecord record_;
+  const absl::Time start_ = absl::Now();
   std::atomic<bool> finished_ = false;
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
 };

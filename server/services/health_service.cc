@@ -16,7 +16,6 @@ using grpc::health::v1::HealthCheckResponse;
 
 namespace {
 
-constexpr int kMaxHealthWatches = 256;
 constexpr absl::Duration kLookPeriod = absl::Seconds(1);
 
 }  // namespace
@@ -95,7 +94,7 @@ HealthService::HealthService(rpc::Gate* gate, registry::Registry* registry, infe
       registry_(registry),
       classifier_(classifier),
       services_(std::move(services)),
-      watch_slots_(std::make_shared<rpc::Slots>(kMaxHealthWatches)),
+      watch_slots_(std::make_shared<rpc::Slots>(kMaxWatches)),
       ticker_(NamedThread("health", [this] {
         absl::MutexLock lock(&mutex_);
         while (!mutex_.AwaitWithTimeout(absl::Condition(&ending_), kLookPeriod)) {

@@ -27,6 +27,8 @@ namespace graft::services {
 // Thread-safe. What it points to outlives it.
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
+  static constexpr int kMaxWatches = 256;
+
   HealthService(rpc::Gate* gate, registry::Registry* registry, inference::Classifier* classifier,
                 std::set<std::string> services);
   ~HealthService() override;

@@ -20,19 +20,20 @@ bool EndsJob(const jobs::Event& event) {
 
 }  // namespace
 
-JobWatch::JobWatch(jobs::JobStore* jobs, std::string id, int after_sequence)
-    : jobs_(jobs), id_(std::move(id)), buffer_(after_sequence, kBufferedEvents) {}
+JobWatch::JobWatch(jobs::JobStore* jobs, std::string id, int after_sequence, std::shared_ptr<void> slot)
+    : jobs_(jobs), id_(std::move(id)), slot_(std::move(slot)), buffer_(after_sequence, kBufferedEvents) {}
 
 absl::StatusOr<std::unique_ptr<rpc::StreamSource<v1::JobEvent>>> JobWatch::Open(jobs::JobStore* jobs,
                                                                                 jobs::ChangeFeed* feed,
                                                                                 const v1::WatchJobRequest& request,
+                                                                                std::shared_ptr<void> slot,
                                                                                 std::function<void()> wake) {
   ASSIGN_OR_RETURN(std::string id, JobIdOf(request.name()));
   ASSIGN_OR_RETURN(const jobs::Job job, jobs->Get(id));
   if (request.after_sequence() < 0 || request.after_sequence() > job.last_sequence) {
     return InvalidField("after_sequence", absl::StrCat("must be 0 to ", job.last_sequence, ", the job's last event"));
   }
-  std::unique_ptr<JobWatch> watch(new JobWatch(jobs, id, request.after_sequence()));
+  std::unique_ptr<JobWatch> watch(new JobWatch(jobs, id, request.after_sequence(), std::move(slot)));
   watch->ended_ = jobs::IsTerminal(job.state) && request.after_sequence() == job.last_sequence;
   // Subscribed before the first read: what is committed in between comes twice, and the buffer drops the second.
   watch->subscription_ =

@@ -20,9 +20,6 @@
 namespace graft::services {
 namespace {
 
-constexpr int kMostComparedVersions = 100;
-constexpr int kMostMeasuredVersions = 5;  // within the half minute that clients wait by default
-
 // The name of a model, not of one of its versions.
 absl::StatusOr<std::string> ModelNameOf(absl::string_view text) {
   ASSIGN_OR_RETURN(VersionReference reference, ParseVersionReference("model", "models", text));

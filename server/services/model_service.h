@@ -13,6 +13,9 @@
 
 namespace graft::services {
 
+inline constexpr int kMostComparedVersions = 100;
+inline constexpr int kMostMeasuredVersions = 5;  // within the half minute that clients wait by default
+
 // Thread-safe. What it points to outlives it.
 class ModelService final : public v1::ModelService::CallbackService {
  public:

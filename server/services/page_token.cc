@@ -8,7 +8,9 @@
 namespace graft::services {
 
 absl::StatusOr<int> PageSize(int requested) {
-  if (requested < 0 || requested > 1000) return InvalidField("page_size", "must be 1 to 1000, or 0 for 100");
+  if (requested < 0 || requested > kMaxPageSize) {
+    return InvalidField("page_size", absl::StrCat("must be 1 to ", kMaxPageSize, ", or 0 for 100"));
+  }
   return requested == 0 ? 100 : requested;
 }
 

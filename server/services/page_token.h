@@ -8,7 +8,9 @@
 
 namespace graft::services {
 
-// 0 means 100. InvalidField("page_size") outside 0 to 1000.
+inline constexpr int kMaxPageSize = 1000;
+
+// 0 means 100. InvalidField("page_size") outside 0 to kMaxPageSize.
 absl::StatusOr<int> PageSize(int requested);
 
 // `list` names the list and what selects its rows ("jobs", "models/animals/versions").

@@ -152,11 +152,13 @@ grpc::ServerUnaryReactor* TrainingService::ListJobs(grpc::CallbackServerContext*
 
 grpc::ServerWriteReactor<v1::JobEvent>* TrainingService::WatchJob(grpc::CallbackServerContext* context,
                                                                   const v1::WatchJobRequest* request) {
-  return rpc::ServerStream<v1::JobEvent>::Start(gate_, context, request, "graft.v1.TrainingService/WatchJob",
-                                                [this, request](const access::Principal&, std::function<void()> wake) {
-                                                  return JobWatch::Open(deps_.jobs, deps_.feed, *request,
-                                                                        std::move(wake));
-                                                });
+  using Source = std::unique_ptr<rpc::StreamSource<v1::JobEvent>>;
+  return rpc::ServerStream<v1::JobEvent>::Start(
+      gate_, context, request, "graft.v1.TrainingService/WatchJob",
+      [this, request](const access::Principal&, std::function<void()> wake) -> absl::StatusOr<Source> {
+        ASSIGN_OR_RETURN(std::shared_ptr<void> slot, watch_slots_->Take("watches", absl::Seconds(5)));
+        return JobWatch::Open(deps_.jobs, deps_.feed, *request, std::move(slot), std::move(wake));
+      });
 }
 
 grpc::ServerUnaryReactor* TrainingService::CancelJob(grpc::CallbackServerContext* context,

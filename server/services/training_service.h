@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "core/registry/registry.h"
 #include "graft/v1/training.grpc.pb.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/slots.h"
 #include "server/services/job_outlook.h"
 
 namespace graft::services {
@@ -19,6 +21,8 @@ namespace graft::services {
 // Thread-safe. What it points to outlives it.
 class TrainingService final : public v1::TrainingService::CallbackService {
  public:
+  static constexpr int kMaxWatches = 256;
+
   struct Dependencies {
     jobs::JobStore* jobs;
     jobs::ChangeFeed* feed;
@@ -30,7 +34,10 @@ class TrainingService final : public v1::TrainingService::CallbackService {
     std::function<bool(const std::string& device)> worker_runs;
   };
   TrainingService(rpc::Gate* gate, Dependencies dependencies)
-      : gate_(gate), deps_(std::move(dependencies)), outlook_(deps_.jobs, deps_.datasets, deps_.worker_runs) {}
+      : gate_(gate),
+        deps_(std::move(dependencies)),
+        outlook_(deps_.jobs, deps_.datasets, deps_.worker_runs),
+        watch_slots_(std::make_shared<rpc::Slots>(kMaxWatches)) {}
 
   grpc::ServerUnaryReactor* SubmitJob(grpc::CallbackServerContext* context, const v1::SubmitJobRequest* request,
                                       v1::Job* response) override;
@@ -61,6 +68,7 @@ class TrainingService final : public v1::TrainingService::CallbackService {
   rpc::Gate* const gate_;
   const Dependencies deps_;
   const JobOutlook outlook_;
+  const std::shared_ptr<rpc::Slots> watch_slots_;
 };
 
 }  // namespace graft::services

@@ -16,7 +16,6 @@ namespace {
 
 using Request = v1::UploadDatasetRequest;
 
-constexpr size_t kMaxMessageBytes = 1 << 20;
 constexpr size_t kFramingBytes = 1 << 10;      // what a chunk's message has besides its data
 constexpr size_t kDigestsPerMessage = 10'000;  // 660 KB
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(250);
@@ -55,7 +54,7 @@ absl::StatusOr<bool> UploadSession::OnMessage(Request request) {
 }
 
 absl::Status UploadSession::Handle(Request request) {
-  if (request.ByteSizeLong() > kMaxMessageBytes + kFramingBytes) {
+  if (request.ByteSizeLong() > size_t{kMaxUploadMessageBytes} + kFramingBytes) {
     return InvalidField(NameOf(request.message_case()), "message is larger than 1 MiB; send smaller ones");
   }
   switch (request.message_case()) {
@@ -130,7 +129,7 @@ void UploadSession::SendMissing(const std::vector<std::string>& missing) {
 }
 
 absl::Status UploadSession::CheckChunk(const Request::Chunk& chunk) const {
-  if (chunk.data().empty() || chunk.data().size() > kMaxMessageBytes) {
+  if (chunk.data().empty() || chunk.data().size() > size_t{kMaxUploadMessageBytes}) {
     return InvalidField("chunk.data", absl::StrCat("has ", chunk.data().size(), " bytes; 1 to 1048576 (1 MiB)"));
   }
   if (!blob_sha256_.empty() && chunk.sha256() != blob_sha256_) {

@@ -17,6 +17,9 @@
 
 namespace graft::services {
 
+// Of a chunk or a list of files; a chunk's message may have 1 KiB beside its data.
+inline constexpr int kMaxUploadMessageBytes = 1 << 20;
+
 // One thread at a time. At most one blob (20 MiB) is in memory besides what the import holds back for its next sync.
 class UploadSession final : public rpc::BidiSession<v1::UploadDatasetRequest, v1::UploadDatasetResponse> {
  public:

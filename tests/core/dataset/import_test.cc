@@ -240,6 +240,33 @@ TEST_F(ImportTest, LimitsAreNamed) {
   EXPECT_THAT(Start({"animals", 1.5}), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+// Each limit at its edge: a data set that reaches it is taken, one beyond it is refused.
+TEST_F(ImportTest, LimitsAreInclusive) {
+  const auto announce = [this](const std::vector<File>& files, const ImportLimits& limits) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::unique_ptr<Import> import, Start({"animals"}, limits));
+    for (const File& file : files) RETURN_IF_ERROR(import->Announce({Announced(file)}));
+    return import->FinishAnnouncing().status();
+  };
+  const std::vector<File> files = {
+      {"a/1.png", "a", "1234"}, {"a/2.png", "a", "56"}, {"b/1.png", "b", "7"}, {"b/2.png", "b", "8"}};
+  for (const int spare : {1, 0}) {
+    EXPECT_OK(announce(files, {.max_files = 4 + spare}));
+    EXPECT_OK(announce(files, {.max_file_bytes = 4 + spare}));
+    EXPECT_OK(announce(files, {.max_total_bytes = 8 + spare}));
+    EXPECT_OK(announce(files, {.max_classes = 2 + spare}));
+    EXPECT_OK(announce(files, {.min_classes = 2 - spare}));
+    EXPECT_OK(announce(files, {.min_images_per_class = 2 - spare}));
+  }
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
+  EXPECT_THAT(announce(files, {.max_files = 3}), StatusIs(kExhausted, HasSubstr("limit of 3")));
+  EXPECT_THAT(announce(files, {.max_file_bytes = 3}), StatusIs(kInvalid, HasSubstr("a/1.png")));
+  EXPECT_THAT(announce(files, {.max_total_bytes = 7}), StatusIs(kExhausted, HasSubstr("limit of 7")));
+  EXPECT_THAT(announce(files, {.max_classes = 1}), StatusIs(kInvalid, HasSubstr("the limit is 1")));
+  EXPECT_THAT(announce(files, {.min_classes = 3}), StatusIs(kInvalid, HasSubstr("3 are needed")));
+  EXPECT_THAT(announce(files, {.min_images_per_class = 3}), StatusIs(kInvalid, HasSubstr("3 are needed")));
+}
+
 TEST_F(ImportTest, NotFoundNamesWhatExists) {
   EXPECT_THAT(datasets_->Find({.name = "animals"}), StatusIs(absl::StatusCode::kNotFound, HasSubstr("uploaded yet")));
   ASSERT_THAT(Push(TwoClasses()), IsOk());

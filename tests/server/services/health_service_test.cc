@@ -1,3 +1,5 @@
+#include "server/services/health_service.h"
+
 #include "core/access/access_store.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/server/services/server_test.h"
@@ -56,6 +58,22 @@ TEST_F(HealthServiceTest, WatchSaysWhatChanges) {
   } while (response.status() == HealthCheckResponse::NOT_SERVING);  // while it loads
   EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
   context->TryCancel();
+}
+
+TEST_F(HealthServiceTest, SoManyWatch) {
+  constexpr int kMost = services::HealthService::kMaxWatches;
+  std::vector<std::unique_ptr<Health::Stub>> stubs;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<HealthCheckResponse>>> watches;
+  for (int i = 0; i <= kMost; ++i) {
+    if (i % 50 == 0) stubs.push_back(Health::NewStub(NewChannel()));
+    contexts.push_back(Context());
+    watches.push_back(stubs.back()->Watch(contexts.back().get(), {}));
+    HealthCheckResponse response;
+    EXPECT_EQ(watches.back()->Read(&response), i < kMost) << i;
+  }
+  EXPECT_THAT(FromGrpcStatus(watches.back()->Finish()), StatusIs(absl::StatusCode::kResourceExhausted));
+  for (auto& context : contexts) context->TryCancel();
 }
 
 TEST_F(HealthServiceTest, WhileDrainingItIsNotServingAndCallsAreStillAnswered) {

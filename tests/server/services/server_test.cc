@@ -36,21 +36,27 @@ void ServerTest::SetUp() {
   settings.devices = {"cpu"};
   settings.cores_per_worker = 3;
   settings.tls = tls_;
+  settings.connection = connection_;
   settings.access = access_;
   ASSERT_OK_AND_ASSIGN(
       server_, Server::Start({database_.get(), dataset_store_.get(), job_store_.get(), feed_.get(), registry_.get(),
                               classifier_.get(), [](const std::string& device) { return device == "cpu"; },
                               [](const std::string&) { return 0; }},
                              settings));
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetMaxSendMessageSize(-1);
-  channel_ = grpc::CreateCustomChannel(server_->listening().ToString(), grpc::InsecureChannelCredentials(), arguments);
+  channel_ = NewChannel();
   datasets_ = v1::DatasetService::NewStub(channel_);
   training_ = v1::TrainingService::NewStub(channel_);
   models_ = v1::ModelService::NewStub(channel_);
   inference_ = v1::InferenceService::NewStub(channel_);
   system_ = v1::SystemService::NewStub(channel_);
+}
+
+std::shared_ptr<grpc::Channel> ServerTest::NewChannel() const {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetMaxSendMessageSize(-1);
+  return grpc::CreateCustomChannel(server_->listening().ToString(), grpc::InsecureChannelCredentials(), arguments);
 }
 
 std::unique_ptr<grpc::ClientContext> ServerTest::Context() {

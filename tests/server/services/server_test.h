@@ -39,6 +39,9 @@ class ServerTest : public ::testing::Test {
   // A client's context that gives up instead of hanging the test.
   static std::unique_ptr<grpc::ClientContext> Context();
 
+  // A connection of its own.
+  std::shared_ptr<grpc::Channel> NewChannel() const;
+
   // One unary call: Call(&Stub::GetJob, *training_, request, &response).
   template <typename Stub, typename Request, typename Response>
   absl::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Stub& stub,
@@ -65,6 +68,7 @@ class ServerTest : public ::testing::Test {
 
   // Before SetUp: what differs from a server without TLS, at which everybody may do everything.
   access::CertificateFiles tls_;
+  ConnectionLimits connection_;
   access::GuardOptions access_ = {.asks = false, .rates = {}};
   bool with_metrics_ = false;  // the endpoint takes two seconds to stop
   TemporaryFolder folder_;
