@@ -1,5 +1,6 @@
 #include "client/api/channel.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -20,8 +21,10 @@ namespace {
 constexpr int64_t kMaxPemBytes = 1 << 20;
 
 bool IsThisMachine(absl::string_view address) {
-  return absl::StartsWith(address, "unix:") || absl::StartsWith(address, "127.") ||
-         absl::StartsWith(address, "localhost:") || absl::StartsWith(address, "[::1]:");
+  if (absl::StartsWith(address, "unix:") || absl::StartsWith(address, "[::1]:")) return true;
+  const std::string host(address.substr(0, address.rfind(':')));
+  in_addr parsed{};
+  return host == "localhost" || (inet_pton(AF_INET, host.c_str(), &parsed) == 1 && ntohl(parsed.s_addr) >> 24 == 127);
 }
 
 grpc::ChannelArguments Arguments(const Keepalive& keepalive) {

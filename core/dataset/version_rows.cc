@@ -27,20 +27,6 @@ std::string Listing(absl::string_view plural, std::vector<std::string> names) {
   return absl::StrCat(plural, absl::StrJoin(names, ", "), more ? ", ..." : "");
 }
 
-// Names that look like the wanted one come first.
-std::string DatasetsHint(soci::session& sql, const std::string& wanted) {
-  const int limit = kNamesInHint + 1;
-  std::vector<std::string> names;
-  std::string name;
-  soci::statement select = (sql.prepare << "SELECT dataset FROM dataset_versions GROUP BY dataset "
-                                           "ORDER BY instr(dataset, :wanted) = 0 AND instr(:wanted, dataset) = 0, "
-                                           "substr(dataset, 1, 3) <> substr(:wanted, 1, 3), dataset LIMIT :limit",
-                            use(wanted, "wanted"), use(limit, "limit"), into(name));
-  for (select.execute(); select.fetch();) names.push_back(name);
-  if (names.empty()) return "no data set has been uploaded yet";
-  return Listing("data sets are ", names);
-}
-
 std::string VersionsHint(soci::session& sql, const std::string& dataset) {
   const int limit = kNamesInHint + 1;
   std::vector<std::string> names;
@@ -214,7 +200,7 @@ absl::StatusOr<Version> FindVersion(store::Transaction& transaction, const Versi
   if (reference.alias) return InvalidField("dataset", "data sets have no aliases: name a version, as in 'animals:3'");
   soci::session& sql = transaction.sql();
   const int latest = LatestNumber(sql, reference.name);
-  if (latest == 0) return ResourceNotFound("dataset", reference.name, DatasetsHint(sql, reference.name));
+  if (latest == 0) return ResourceNotFound("dataset", reference.name, "graft dataset list shows those there are");
   if (std::optional<Version> version = ReadVersion(sql, reference.name, reference.number.value_or(latest))) {
     return *std::move(version);
   }

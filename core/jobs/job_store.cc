@@ -32,8 +32,10 @@ std::optional<Submitted> FindRequest(soci::session& sql, const std::string& requ
 
 absl::Status CheckQueue(soci::session& sql, const JobStoreOptions& options, const std::string& principal) {
   int all = 0, own = 0;
-  sql << "SELECT COUNT(*), COALESCE(SUM(principal = :principal), 0) FROM jobs WHERE state = 1", use(principal),
-      into(all), into(own);
+  // Paused ones will wait again (QUEUED, PAUSING, PAUSED).
+  sql << "SELECT COALESCE(SUM(state = 1), 0), COALESCE(SUM(principal = :principal), 0) FROM jobs "
+         "WHERE state IN (1, 10, 11)",
+      use(principal), into(all), into(own);
   if (all >= options.max_queued) {
     return RetryLater(absl::StatusCode::kResourceExhausted,
                       absl::StrCat("the queue is full: ", options.max_queued, " jobs wait; try again later"),
@@ -42,7 +44,7 @@ absl::Status CheckQueue(soci::session& sql, const JobStoreOptions& options, cons
   if (principal.empty() || own < options.max_queued_per_principal) return absl::OkStatus();
   return RetryLater(absl::StatusCode::kResourceExhausted,
                     absl::StrCat(own, " jobs of ", principal,
-                                 " wait, the most that a principal may have; try again "
+                                 " wait or are paused, the most that a principal may have; try again "
                                  "later or cancel one"),
                     kQueueRetryDelay);
 }

@@ -67,7 +67,8 @@ class JobStore {
 
   // Queues a job: row, event 1 (QUEUED). With a request_id seen before: the job made then if the requested spec is
   // equal and `principal` the same, else ResourceExists. RetryLater(ResourceExhausted) when max_queued jobs wait, or
-  // max_queued_per_principal of this one's (unless it is empty: nobody's). InvalidField("request_id") above 128 bytes.
+  // max_queued_per_principal of this one's, paused ones included (unless it is empty: nobody's).
+  // InvalidField("request_id") above 128 bytes.
   absl::StatusOr<Job> Submit(const TrainSpec& requested, const TrainSpec& resolved, const std::string& request_id,
                              const std::string& principal = "");
 

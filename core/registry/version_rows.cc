@@ -23,21 +23,6 @@ std::string Listing(absl::string_view plural, std::vector<std::string> names) {
   return absl::StrCat(plural, absl::StrJoin(names, ", "), more ? ", ..." : "");
 }
 
-// Names that look like the wanted one come first.
-std::string ModelsHint(soci::session& sql, const std::string& wanted) {
-  const int limit = kNamesInHint + 1;
-  std::vector<std::string> names;
-  std::string name;
-  soci::statement select =
-      (sql.prepare << "SELECT name FROM models WHERE EXISTS (SELECT 1 FROM model_versions WHERE model = name) "
-                      "ORDER BY instr(name, :wanted) = 0 AND instr(:wanted, name) = 0, "
-                      "substr(name, 1, 3) <> substr(:wanted, 1, 3), name LIMIT :limit",
-       use(wanted, "wanted"), use(limit, "limit"), into(name));
-  for (select.execute(); select.fetch();) names.push_back(name);
-  if (names.empty()) return "no model has been published yet";
-  return Listing("models are ", names);
-}
-
 std::string VersionsHint(store::Transaction& transaction, const std::string& model) {
   const std::vector<int> numbers = ReadNumbers(transaction, model, 0, kNamesInHint + 1);
   std::vector<std::string> names;
@@ -112,7 +97,7 @@ absl::Status CheckModelExists(store::Transaction& transaction, const std::string
   int count = 0;
   transaction.sql() << "SELECT COUNT(*) FROM models WHERE name = :name", use(model), into(count);
   if (count > 0) return absl::OkStatus();
-  return ResourceNotFound("model", model, ModelsHint(transaction.sql(), model));
+  return ResourceNotFound("model", model, "graft model list shows those there are");
 }
 
 absl::StatusOr<int> ResolveReference(store::Transaction& transaction, const VersionReference& reference) {

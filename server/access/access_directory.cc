@@ -40,6 +40,7 @@ void AccessDirectory::RefreshUntilStopped() {
 }
 
 absl::Status AccessDirectory::Refresh() {
+  const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(const int64_t version, database_->DataVersion());
   std::shared_ptr<Snapshot> snapshot;
   if (data_version_ != version) {
@@ -54,7 +55,7 @@ absl::Status AccessDirectory::Refresh() {
   }
   absl::MutexLock lock(&mutex_);
   if (snapshot != nullptr) snapshot_ = std::move(snapshot);
-  refresh_time_ = absl::Now();
+  refresh_time_ = start;
   return absl::OkStatus();
 }
 
@@ -78,6 +79,11 @@ std::shared_ptr<const Principal> AccessDirectory::FindToken(absl::string_view to
 
 std::shared_ptr<const Principal> AccessDirectory::FindCertificate(absl::string_view identity) const {
   return FindIn(Current()->certificates, std::string(identity));
+}
+
+bool AccessDirectory::Has(Kind kind, const std::string& secret) const {
+  const auto snapshot = Current();
+  return FindIn(kind == Kind::kToken ? snapshot->tokens : snapshot->certificates, secret) != nullptr;
 }
 
 bool AccessDirectory::empty() const {

@@ -25,6 +25,8 @@ class AccessDirectory {
   // Null when there is no such valid token.
   std::shared_ptr<const Principal> FindToken(absl::string_view token) const;
   std::shared_ptr<const Principal> FindCertificate(absl::string_view identity) const;
+  // Whether the token of this SHA-256, or the certificate of this identity, is valid still.
+  bool Has(Kind kind, const std::string& secret) const;
   bool empty() const;
 
  private:

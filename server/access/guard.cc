@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "core/base/status_macros.h"
 
@@ -36,48 +37,57 @@ std::vector<std::string> ResourcesIn(absl::string_view method, const google::pro
   return names;
 }
 
-absl::StatusOr<std::shared_ptr<const Principal>> Guard::Identify(const Credentials& credentials) const {
-  if (!options_.asks) return Shared(Anonymous());
+absl::StatusOr<Caller> Guard::Identify(const Credentials& credentials) const {
+  if (!options_.asks) return Caller{.principal = Shared(Anonymous())};
   if (!credentials.authorization.empty()) {
     absl::string_view token = credentials.authorization;
     if (!absl::StartsWithIgnoreCase(token, "bearer ")) {
       return absl::UnauthenticatedError("the metadata 'authorization' must be 'Bearer TOKEN'");
     }
     token.remove_prefix(7);
-    if (auto principal = directory_->FindToken(token)) return principal;
+    if (auto principal = directory_->FindToken(token)) {
+      return Caller{.principal = std::move(principal), .kind = Kind::kToken, .secret = Sha256Hex(token)};
+    }
     return absl::UnauthenticatedError("the token is unknown, revoked or has expired");
   }
   for (const std::string& identity : credentials.identities) {
-    if (auto principal = directory_->FindCertificate(identity)) return principal;
+    if (auto principal = directory_->FindCertificate(identity)) {
+      return Caller{.principal = std::move(principal), .kind = Kind::kCertificate, .secret = identity};
+    }
   }
-  return Shared(Nobody());
+  return Caller{.principal = Shared(Nobody())};
 }
 
 absl::StatusOr<Caller> Guard::Admit(const Credentials& credentials, absl::string_view method, bool is_stream,
                                     std::shared_ptr<const Principal>* denied) const {
   const Rule* rule = FindRule(method);
   if (rule == nullptr) return absl::PermissionDeniedError(absl::StrCat(method, " has no rule, so nobody may call it"));
-  Caller caller = {.principal = Shared(Nobody()), .stream = nullptr};
-  absl::StatusOr<std::shared_ptr<const Principal>> identified = Identify(credentials);
-  if (identified.ok()) caller.principal = *std::move(identified);
-  if (rule->roles == 0) return caller;
+  absl::StatusOr<Caller> identified = Identify(credentials);
+  const bool known = identified.ok() && identified->principal.get() != &Nobody();
+  if (!known && rule->roles == 0) return Caller{.principal = Shared(Nobody())};
   if (!identified.ok()) return identified.status();
-  if (caller.principal.get() == &Nobody()) {
+  Caller caller = *std::move(identified);
+  if (!known) {
     return absl::UnauthenticatedError(
         "this server asks who calls: send a token (GRAFT_TOKEN, or the metadata 'authorization: Bearer TOKEN') or "
         "a client certificate that it knows; graft-server token create makes a token");
   }
-  if ((rule->roles & static_cast<Roles>(caller.principal->role)) == 0) {
+  // Also what is denied counts: each denial of a change is a row of the audit log.
+  if (options_.asks) RETURN_IF_ERROR(rates_.Take(caller.principal->name, absl::Now()));
+  if (rule->roles != 0 && (rule->roles & static_cast<Roles>(caller.principal->role)) == 0) {
     if (rule->change) *denied = caller.principal;
     return absl::PermissionDeniedError(absl::StrCat(caller.principal->name, " is a ", NameOf(caller.principal->role),
                                                     "; ", method, " is for ", NamesOf(rule->roles)));
   }
-  if (!options_.asks) return caller;
-  RETURN_IF_ERROR(rates_.Take(caller.principal->name, absl::Now()));
-  if (is_stream) {
+  if (options_.asks && is_stream) {
     ASSIGN_OR_RETURN(caller.stream, rates_.TakeStream(caller.principal->name));
   }
   return caller;
+}
+
+absl::Status Guard::StillValid(const Caller& caller) const {
+  if (caller.secret.empty() || directory_->Has(caller.kind, caller.secret)) return absl::OkStatus();
+  return absl::UnauthenticatedError("the token or certificate has been revoked, or has expired");
 }
 
 absl::Status Guard::CheckNames(const Principal& principal, absl::string_view method,

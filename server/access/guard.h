@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "core/access/access_store.h"
 #include "core/access/audit_log.h"
 #include "core/access/rate_limiter.h"
 #include "server/access/access_directory.h"
@@ -27,7 +28,10 @@ struct Credentials {
 // Who makes a call, for as long as it lasts.
 struct Caller {
   std::shared_ptr<const Principal> principal;  // never null; Nobody() where an RPC asks for no credentials
-  std::shared_ptr<void> stream;                // its place among the principal's streams, if it is one
+  std::shared_ptr<void> stream = nullptr;      // its place among the principal's streams, if it is one
+  // What it showed, for StillValid: a token's SHA-256 or a certificate's identity; empty: nothing.
+  Kind kind = Kind::kToken;
+  std::string secret = {};
 };
 
 struct GuardOptions {
@@ -53,6 +57,8 @@ class Guard {
   absl::StatusOr<Caller> Admit(const Credentials& credentials, absl::string_view method, bool is_stream,
                                std::shared_ptr<const Principal>* denied) const;
 
+  // Unauthenticated once what the caller showed has been revoked or has expired: streams outlive that. Never blocks.
+  absl::Status StillValid(const Caller& caller) const;
   // Whether `principal` may use the data sets and models that a message names: ResourceNotFound for names beyond its
   // prefixes, whether or not they exist. Never blocks; for messages that name no job and ask for no change.
   absl::Status CheckNames(const Principal& principal, absl::string_view method,
@@ -66,7 +72,7 @@ class Guard {
                     const absl::Status& why, const std::string& request_id) const;
 
  private:
-  absl::StatusOr<std::shared_ptr<const Principal>> Identify(const Credentials& credentials) const;
+  absl::StatusOr<Caller> Identify(const Credentials& credentials) const;
   absl::Status CheckName(const Principal& principal, const NamedResource& named) const;
 
   const AccessDirectory* const directory_;

@@ -4,6 +4,7 @@
 #include <grpc/grpc_security.h>
 #include <spdlog/spdlog.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -63,8 +64,8 @@ class Reloading {
   absl::Mutex mutex_;
   Certificates pending_ ABSL_GUARDED_BY(mutex_);
   bool has_pending_ ABSL_GUARDED_BY(mutex_);
-  std::string stamp_ ABSL_GUARDED_BY(mutex_);    // of the files in use
-  std::string refused_ ABSL_GUARDED_BY(mutex_);  // of those that could not be used
+  std::string stamp_ ABSL_GUARDED_BY(mutex_);                   // of the files in use
+  std::optional<std::string> refused_ ABSL_GUARDED_BY(mutex_);  // of those that could not be used
   absl::Time next_look_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 

@@ -124,6 +124,7 @@ class ComposedServer final : public Server {
   void Drain(absl::Duration delay, absl::Duration patience) override {
     if (grpc_ == nullptr) return;
     health_.StopServing();
+    gate_.StopServing();
     absl::SleepFor(delay);
     gate_.Drain();
     grpc_->Shutdown(patience);

@@ -35,6 +35,7 @@ class CallRecord {
   absl::Time deadline() const { return deadline_; }  // InfiniteFuture when the caller set none
   // Who calls, once the gate has admitted them; Nobody() before.
   const access::Principal& principal() const { return caller_.principal ? *caller_.principal : access::Nobody(); }
+  const access::Caller& caller() const { return caller_; }
   void SetCaller(access::Caller caller) { caller_ = std::move(caller); }
   // What log lines about the call have.
   logging::Fields LogFields() const;

@@ -2,6 +2,7 @@
 
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/server_context.h>
+#include <spdlog/spdlog.h>
 
 #include <utility>
 
@@ -44,6 +45,16 @@ bool Gate::draining() const {
   return draining_;
 }
 
+bool Gate::serving() const {
+  absl::MutexLock lock(&mutex_);
+  return serving_;
+}
+
+void Gate::StopServing() {
+  absl::MutexLock lock(&mutex_);
+  serving_ = false;
+}
+
 absl::Status Gate::Admit(const grpc::CallbackServerContext& context, CallShape shape,
                          const google::protobuf::Message* request, CallRecord& record) {
   return draining() ? ShuttingDown() : Identify(context, shape, request, record);
@@ -52,7 +63,7 @@ absl::Status Gate::Admit(const grpc::CallbackServerContext& context, CallShape s
 absl::Status Gate::Identify(const grpc::CallbackServerContext& context, CallShape shape,
                             const google::protobuf::Message* request, CallRecord& record) {
   if (guard_ == nullptr) {
-    record.SetCaller({{std::shared_ptr<const access::Principal>(), &access::Anonymous()}, nullptr});
+    record.SetCaller({.principal = {std::shared_ptr<const access::Principal>(), &access::Anonymous()}});
     return absl::OkStatus();
   }
   std::shared_ptr<const access::Principal> denied;
@@ -63,26 +74,38 @@ absl::Status Gate::Identify(const grpc::CallbackServerContext& context, CallShap
     return absl::OkStatus();
   }
   if (denied != nullptr) {
-    record.SetCaller({denied, nullptr});
+    record.SetCaller({.principal = denied});
     auto resources = request == nullptr ? std::vector<std::string>() : access::ResourcesIn(record.method(), *request);
-    requests_->TryRun(
+    const bool queued = requests_->TryRun(
         [guard = guard_, denied, method = record.method(), resources = std::move(resources), why = caller.status(),
          id = record.request_id()]() mutable { guard->RecordDenial(*denied, method, std::move(resources), why, id); });
+    if (!queued) {
+      spdlog::error("the audit log lacks a denial of {} to {}", record.method(), denied->name);
+      return RequestQueueFull();
+    }
   }
   return caller.status();
 }
 
+absl::Status Gate::StillValid(const CallRecord& record) const {
+  return guard_ == nullptr ? absl::OkStatus() : guard_->StillValid(record.caller());
+}
+
 absl::Status Gate::Authorize(const CallRecord& record, const google::protobuf::Message& message) const {
   if (guard_ == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(StillValid(record));
   return guard_->Authorize(record.principal(), record.method(), message, record.request_id());
 }
 
 absl::Status Gate::CheckNames(const CallRecord& record, const google::protobuf::Message& message) const {
-  return guard_ == nullptr ? absl::OkStatus() : guard_->CheckNames(record.principal(), record.method(), message);
+  if (guard_ == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(StillValid(record));
+  return guard_->CheckNames(record.principal(), record.method(), message);
 }
 
 void Gate::Drain() {
   absl::MutexLock lock(&mutex_);
+  serving_ = false;
   if (std::exchange(draining_, true)) return;
   for (const auto& [id, listener] : drain_listeners_) listener();
 }

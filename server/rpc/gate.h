@@ -30,6 +30,9 @@ class Gate {
       : requests_(requests), metrics_(metrics), guard_(guard) {}
 
   bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // False from StopServing on: calls are taken still, but load balancers are to look for another server.
+  bool serving() const ABSL_LOCKS_EXCLUDED(mutex_);
+  void StopServing() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Unavailable with RetryInfo while draining; else Identify.
   absl::Status Admit(const grpc::CallbackServerContext& context, CallShape shape,
@@ -37,7 +40,10 @@ class Gate {
   // Tells the record who calls, if they may. Never blocks. `request`, where it is there already, is for the audit log.
   absl::Status Identify(const grpc::CallbackServerContext& context, CallShape shape,
                         const google::protobuf::Message* request, CallRecord& record);
-  // See access::Guard, for an admitted call. Authorize reads and writes the database, CheckNames does not block.
+  // Whether an admitted call's credentials are valid still. Never blocks.
+  absl::Status StillValid(const CallRecord& record) const;
+  // See access::Guard, for an admitted call that is StillValid. Authorize reads and writes the database, CheckNames
+  // does not block.
   absl::Status Authorize(const CallRecord& record, const google::protobuf::Message& message) const;
   absl::Status CheckNames(const CallRecord& record, const google::protobuf::Message& message) const;
 
@@ -58,6 +64,7 @@ class Gate {
   const access::Guard* const guard_;
 
   mutable absl::Mutex mutex_;
+  bool serving_ ABSL_GUARDED_BY(mutex_) = true;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t next_listener_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<int64_t, std::function<void()>> drain_listeners_ ABSL_GUARDED_BY(mutex_);

@@ -114,6 +114,7 @@ class ServerStream final : public grpc::ServerWriteReactor<Response> {
   }
 
   absl::StatusOr<StreamStep> AskSource() {
+    if (absl::Status valid = gate_->StillValid(record_); !valid.ok()) return valid;
     if (source_ == nullptr) {
       if (absl::Status authorized = gate_->Authorize(record_, *request_); !authorized.ok()) return authorized;
       auto source = factory_(record_.principal(), [this] { Wake(); });

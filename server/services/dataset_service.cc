@@ -32,11 +32,11 @@ absl::Status DatasetService::List(const v1::ListDatasetsRequest& request, const 
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string after, DecodePageToken("datasets", request.page_token()));
   const auto name_of = [](const dataset::Version& version) { return version.dataset; };
-  ASSIGN_OR_RETURN(
-      std::vector<dataset::Version> versions,
-      VisiblePage<dataset::Version>(
-          after, page_size + 1, [this](const std::string& key, int limit) { return datasets_->List(key, limit); },
-          name_of, [&](const dataset::Version& version) { return principal.MayUse(name_of(version)); }));
+  ASSIGN_OR_RETURN(std::vector<dataset::Version> versions,
+                   VisiblePage<dataset::Version>(
+                       principal.limited(), after, page_size + 1,
+                       [this](const std::string& key, int limit) { return datasets_->List(key, limit); }, name_of,
+                       [&](const dataset::Version& version) { return principal.MayUse(name_of(version)); }));
   const bool more = TrimToPage(versions, page_size);
   for (const dataset::Version& version : versions) *response.add_datasets() = ToProto(version);
   if (more) response.set_next_page_token(EncodePageToken("datasets", versions.back().dataset));

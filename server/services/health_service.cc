@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
@@ -17,6 +18,11 @@ using grpc::health::v1::HealthCheckResponse;
 namespace {
 
 constexpr absl::Duration kLookPeriod = absl::Seconds(1);
+constexpr absl::Duration kRetryPeriod = absl::Seconds(5);  // of a load that failed
+
+absl::Status UnknownService(absl::string_view name) {
+  return ResourceNotFound("service", name, "or it is a model that this caller may not use");
+}
 
 }  // namespace
 
@@ -26,7 +32,7 @@ class HealthWatch final : public rpc::StreamSource<HealthCheckResponse> {
   HealthWatch(HealthService* health, std::string name, const access::Principal& principal, std::function<void()> wake,
               std::shared_ptr<void> slot)
       : health_(health), name_(std::move(name)), principal_(principal), slot_(std::move(slot)) {
-    id_ = health_->AddWatch(wake);
+    id_ = health_->AddWatch(wake, !health_->IsService(name_));
     loading_->wake = std::move(wake);
   }
   ~HealthWatch() override {
@@ -56,14 +62,20 @@ class HealthWatch final : public rpc::StreamSource<HealthCheckResponse> {
     const absl::StatusOr<std::string> version = health_->FindModel(name_, principal_);
     if (absl::IsNotFound(version.status())) return HealthCheckResponse::SERVICE_UNKNOWN;
     if (!version.ok()) return version.status();
-    if (version_ != *version) Load(*version);
+    if (version_ != *version || TimeToTryAgain()) Load(*version);
     absl::MutexLock lock(&loading_->mutex);
     return health_->serving() && loading_->loaded.value_or(false) ? HealthCheckResponse::SERVING
                                                                   : HealthCheckResponse::NOT_SERVING;
   }
 
+  bool TimeToTryAgain() {
+    absl::MutexLock lock(&loading_->mutex);
+    return loading_->loaded == false && absl::Now() >= next_try_;
+  }
+
   void Load(const std::string& version) {
     version_ = version;
+    next_try_ = absl::Now() + kRetryPeriod;
     auto loading = std::make_shared<Loading>();
     {
       absl::MutexLock lock(&loading_->mutex);
@@ -85,6 +97,7 @@ class HealthWatch final : public rpc::StreamSource<HealthCheckResponse> {
   int64_t id_ = 0;
   std::optional<HealthService::Status> last_;
   std::string version_;  // whose loading this is
+  absl::Time next_try_;  // if it fails
   std::shared_ptr<Loading> loading_ = std::make_shared<Loading>();
 };
 
@@ -95,10 +108,13 @@ HealthService::HealthService(rpc::Gate* gate, registry::Registry* registry, infe
       classifier_(classifier),
       services_(std::move(services)),
       watch_slots_(std::make_shared<rpc::Slots>(kMaxWatches)),
+      nobodys_slots_(std::make_shared<rpc::Slots>(kMaxWatches)),
       ticker_(NamedThread("health", [this] {
         absl::MutexLock lock(&mutex_);
         while (!mutex_.AwaitWithTimeout(absl::Condition(&ending_), kLookPeriod)) {
-          for (const auto& [id, wake] : watches_) wake();
+          for (const auto& [id, watch] : watches_) {
+            if (watch.of_model) watch.wake();
+          }
         }
       })) {}
 
@@ -120,7 +136,7 @@ void HealthService::StopServing() {
 
 void HealthService::WakeWatches() {
   absl::MutexLock lock(&mutex_);
-  for (const auto& [id, wake] : watches_) wake();
+  for (const auto& [id, watch] : watches_) watch.wake();
 }
 
 bool HealthService::serving() const {
@@ -136,7 +152,7 @@ absl::StatusOr<std::string> HealthService::FindModel(const std::string& name,
                                                      const access::Principal& principal) const {
   const absl::StatusOr<VersionReference> reference = ParseVersionReference("service", "models", name);
   if (!reference.ok() || !principal.MayUse(name)) {
-    return ResourceNotFound("service", name, "or it is a model that this caller may not use");
+    return UnknownService(name);
   }
   ASSIGN_OR_RETURN(const int number, registry_->ResolveNumber(*reference));
   return VersionName("models", reference->name, number);
@@ -151,9 +167,9 @@ void HealthService::CheckModel(const std::string& name, HealthCheckResponse* res
   });
 }
 
-int64_t HealthService::AddWatch(std::function<void()> wake) {
+int64_t HealthService::AddWatch(std::function<void()> wake, bool of_model) {
   absl::MutexLock lock(&mutex_);
-  watches_.emplace(next_watch_, std::move(wake));
+  watches_.emplace(next_watch_, Watched{std::move(wake), of_model});
   return next_watch_++;
 }
 
@@ -168,8 +184,11 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
   if (IsService(request->service())) {
     return rpc::Probe(gate_, context, method, [this, response] { response->set_status(ServiceStatus()); });
   }
-  return rpc::AsyncUnaryOnPool(gate_, context, request, method, [this, request, response](const rpc::Call& call) {
-    CheckModel(request->service(), response, call);
+  return rpc::AsyncUnary(gate_, context, request, method, [this, request, response](const rpc::Call& call) {
+    // Who may use no model at all is answered at once, whatever they ask.
+    if (!call->principal().MayUse(request->service())) return call->Finish(UnknownService(request->service()));
+    const bool queued = gate_->requests().TryRun([=, this] { CheckModel(request->service(), response, call); });
+    if (!queued) call->Finish(rpc::RequestQueueFull());
   });
 }
 
@@ -179,7 +198,8 @@ grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(grpc::Callba
   return rpc::ServerStream<HealthCheckResponse>::Start(
       gate_, context, request, "grpc.health.v1.Health/Watch",
       [this, request](const access::Principal& principal, std::function<void()> wake) -> absl::StatusOr<Source> {
-        ASSIGN_OR_RETURN(std::shared_ptr<void> slot, watch_slots_->Take("health watches", absl::Seconds(5)));
+        rpc::Slots& slots = principal.name == access::Nobody().name ? *nobodys_slots_ : *watch_slots_;
+        ASSIGN_OR_RETURN(std::shared_ptr<void> slot, slots.Take("health watches", absl::Seconds(5)));
         return Source(new HealthWatch(this, request->service(), principal, std::move(wake), std::move(slot)));
       });
 }

@@ -55,7 +55,11 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   absl::StatusOr<std::string> FindModel(const std::string& name, const access::Principal& principal) const;
   void CheckModel(const std::string& name, grpc::health::v1::HealthCheckResponse* response, const rpc::Call& call);
 
-  int64_t AddWatch(std::function<void()> wake) ABSL_LOCKS_EXCLUDED(mutex_);
+  struct Watched {
+    std::function<void()> wake;
+    bool of_model;  // looked at every second; services change with StopServing alone
+  };
+  int64_t AddWatch(std::function<void()> wake, bool of_model) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveWatch(int64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void WakeWatches() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -63,13 +67,13 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   registry::Registry* const registry_;
   inference::Classifier* const classifier_;
   const std::set<std::string> services_;
-  const std::shared_ptr<rpc::Slots> watch_slots_;
+  const std::shared_ptr<rpc::Slots> watch_slots_, nobodys_slots_;  // kMaxWatches each
 
   mutable absl::Mutex mutex_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = true;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t next_watch_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<int64_t, std::function<void()>> watches_ ABSL_GUARDED_BY(mutex_);
+  std::map<int64_t, Watched> watches_ ABSL_GUARDED_BY(mutex_);
   std::thread ticker_;
 };
 

@@ -38,6 +38,21 @@ absl::StatusOr<Number> BeforeOf(absl::string_view list, absl::string_view page_t
   return before;
 }
 
+// What a version says of data sets and models that this caller may not use.
+void HideBeyond(const access::Principal& principal, v1::ModelVersion& version) {
+  if (!principal.limited()) return;
+  if (!principal.MayUse(version.dataset_version())) {
+    version.clear_dataset_version();
+    version.clear_dataset_digest();
+    version.mutable_spec()->clear_dataset();
+  }
+  if (!principal.MayUse(version.init_from())) {
+    version.clear_init_from();
+    version.mutable_spec()->clear_init_from();
+  }
+  if (!principal.MayUse(version.spec().teacher())) version.mutable_spec()->clear_teacher();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::ModelVersion> ModelService::Get(absl::string_view field, absl::string_view name) {
@@ -51,15 +66,17 @@ absl::Status ModelService::List(const v1::ListModelsRequest& request, const acce
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string after, DecodePageToken("models", request.page_token()));
   const auto name_of = [](const registry::ModelSummary& model) { return model.latest.model; };
-  ASSIGN_OR_RETURN(
-      std::vector<registry::ModelSummary> models,
-      VisiblePage<registry::ModelSummary>(
-          after, page_size + 1, [this](const std::string& key, int limit) { return registry_->ListModels(key, limit); },
-          name_of, [&](const registry::ModelSummary& model) { return principal.MayUse(name_of(model)); }));
+  ASSIGN_OR_RETURN(std::vector<registry::ModelSummary> models,
+                   VisiblePage<registry::ModelSummary>(
+                       principal.limited(), after, page_size + 1,
+                       [this](const std::string& key, int limit) { return registry_->ListModels(key, limit); }, name_of,
+                       [&](const registry::ModelSummary& model) { return principal.MayUse(name_of(model)); }));
   const bool more = TrimToPage(models, page_size);
   for (const registry::ModelSummary& model : models) {
     ASSIGN_OR_RETURN(*response.add_models(), ToProto(model));
-    LeaveOutDetails(*response.mutable_models()->rbegin()->mutable_latest()->mutable_metrics());
+    v1::ModelVersion& latest = *response.mutable_models()->rbegin()->mutable_latest();
+    LeaveOutDetails(*latest.mutable_metrics());
+    HideBeyond(principal, latest);
   }
   if (more) response.set_next_page_token(EncodePageToken("models", models.back().latest.model));
   return absl::OkStatus();
@@ -127,7 +144,8 @@ absl::Status ModelService::Delete(const v1::DeleteModelVersionRequest& request) 
   return absl::OkStatus();
 }
 
-absl::Status ModelService::Suspects(const v1::ListSuspectsRequest& request, v1::ListSuspectsResponse& response) {
+absl::Status ModelService::Suspects(const v1::ListSuspectsRequest& request, const access::Principal& principal,
+                                    v1::ListSuspectsResponse& response) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "models", request.name()));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->Find(reference));
   const std::string name = VersionName("models", version.model, version.number);
@@ -140,6 +158,9 @@ absl::Status ModelService::Suspects(const v1::ListSuspectsRequest& request, v1::
     return PreconditionFailed(name, "has no suspects: they are found among the cached features of a head's training");
   }
   ASSIGN_OR_RETURN(const registry::Manifest manifest, registry::ManifestFromJson(version.manifest));
+  if (!principal.MayUse(manifest.dataset_version)) {
+    return PreconditionFailed(name, "was trained on photos that this principal may not see");
+  }
   response.set_model_version(name);
   response.set_dataset_version(manifest.dataset_version);
   for (const registry::Suspect& suspect : record->highest_loss) *response.add_highest_loss() = ToProto(suspect);
@@ -168,6 +189,7 @@ absl::Status ModelService::Compare(const v1::CompareModelVersionsRequest& reques
     ASSIGN_OR_RETURN(*response.add_costs(), CostOf(version, weights_root_));
     v1::ModelVersion& out = *response.add_versions() = version.proto;
     LeaveOutDetails(*out.mutable_metrics());
+    HideBeyond(call.principal(), out);
     if (&version == &versions.front()) continue;
     ASSIGN_OR_RETURN(*response.add_comparisons(), CompareWith(versions.front(), version));
   }
@@ -204,8 +226,9 @@ grpc::ServerUnaryReactor* ModelService::GetModelVersion(grpc::CallbackServerCont
                                                         const v1::GetModelVersionRequest* request,
                                                         v1::ModelVersion* response) {
   return rpc::Unary(gate_, context, request, "graft.v1.ModelService/GetModelVersion",
-                    [this, request, response]() -> absl::Status {
+                    [this, request, response](const access::Principal& principal) -> absl::Status {
                       ASSIGN_OR_RETURN(*response, Get("name", request->name()));
+                      HideBeyond(principal, *response);
                       return absl::OkStatus();
                     });
 }
@@ -214,20 +237,32 @@ grpc::ServerUnaryReactor* ModelService::ListModelVersions(grpc::CallbackServerCo
                                                           const v1::ListModelVersionsRequest* request,
                                                           v1::ListModelVersionsResponse* response) {
   return rpc::Unary(gate_, context, request, "graft.v1.ModelService/ListModelVersions",
-                    [this, request, response] { return ListVersions(*request, *response); });
+                    [this, request, response](const access::Principal& principal) {
+                      const absl::Status status = ListVersions(*request, *response);
+                      for (v1::ModelVersion& version : *response->mutable_versions()) HideBeyond(principal, version);
+                      return status;
+                    });
 }
 
 grpc::ServerUnaryReactor* ModelService::SetAlias(grpc::CallbackServerContext* context,
                                                  const v1::SetAliasRequest* request, v1::ModelVersion* response) {
   return rpc::Unary(gate_, context, request, "graft.v1.ModelService/SetAlias",
-                    [this, request, response] { return PointAlias(*request, *response); });
+                    [this, request, response](const access::Principal& principal) {
+                      const absl::Status status = PointAlias(*request, *response);
+                      HideBeyond(principal, *response);
+                      return status;
+                    });
 }
 
 grpc::ServerUnaryReactor* ModelService::RollbackAlias(grpc::CallbackServerContext* context,
                                                       const v1::RollbackAliasRequest* request,
                                                       v1::ModelVersion* response) {
   return rpc::Unary(gate_, context, request, "graft.v1.ModelService/RollbackAlias",
-                    [this, request, response] { return MoveAliasBack(*request, *response); });
+                    [this, request, response](const access::Principal& principal) {
+                      const absl::Status status = MoveAliasBack(*request, *response);
+                      HideBeyond(principal, *response);
+                      return status;
+                    });
 }
 
 grpc::ServerUnaryReactor* ModelService::ListAliasHistory(grpc::CallbackServerContext* context,
@@ -248,7 +283,9 @@ grpc::ServerUnaryReactor* ModelService::ListSuspects(grpc::CallbackServerContext
                                                      const v1::ListSuspectsRequest* request,
                                                      v1::ListSuspectsResponse* response) {
   return rpc::Unary(gate_, context, request, "graft.v1.ModelService/ListSuspects",
-                    [this, request, response] { return Suspects(*request, *response); });
+                    [this, request, response](const access::Principal& principal) {
+                      return Suspects(*request, principal, *response);
+                    });
 }
 
 grpc::ServerUnaryReactor* ModelService::CompareModelVersions(grpc::CallbackServerContext* context,

@@ -57,7 +57,8 @@ class ModelService final : public v1::ModelService::CallbackService {
   absl::Status MoveAliasBack(const v1::RollbackAliasRequest& request, v1::ModelVersion& response);
   absl::Status ListMoves(const v1::ListAliasHistoryRequest& request, v1::ListAliasHistoryResponse& response);
   absl::Status Delete(const v1::DeleteModelVersionRequest& request);
-  absl::Status Suspects(const v1::ListSuspectsRequest& request, v1::ListSuspectsResponse& response);
+  absl::Status Suspects(const v1::ListSuspectsRequest& request, const access::Principal& principal,
+                        v1::ListSuspectsResponse& response);
   absl::Status Compare(const v1::CompareModelVersionsRequest& request, const rpc::UnaryCall& call,
                        v1::CompareModelVersionsResponse& response);
   // Adds to the costs of response.versions().

@@ -159,8 +159,7 @@ grpc::ServerUnaryReactor* OpenInferenceService::ServerLive(grpc::CallbackServerC
 grpc::ServerUnaryReactor* OpenInferenceService::ServerReady(grpc::CallbackServerContext* context,
                                                             const ::inference::ServerReadyRequest* /*request*/,
                                                             ::inference::ServerReadyResponse* response) {
-  return rpc::Probe(gate_, context, Method("ServerReady"),
-                    [this, response] { response->set_ready(!gate_->draining()); });
+  return rpc::Probe(gate_, context, Method("ServerReady"), [this, response] { response->set_ready(gate_->serving()); });
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::ModelReady(grpc::CallbackServerContext* context,

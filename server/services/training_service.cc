@@ -92,6 +92,11 @@ absl::Status TrainingService::Submit(const v1::SubmitJobRequest& request, const 
   if (request.request_id().size() > 128) return InvalidField("request_id", "must be at most 128 bytes");
   const jobs::TrainSpec requested = FromProto(request.spec());
   ASSIGN_OR_RETURN(const jobs::TrainSpec resolved, Resolve(requested));
+  // A default made of the data set's name may lie beyond the prefix that has it.
+  if (!principal.MayUse(resolved.model)) {
+    return InvalidField("spec.model", absl::StrCat("would be ", resolved.model,
+                                                   ", which is not among those that this principal may use: name one"));
+  }
   if (request.validate_only()) {
     *response.mutable_requested_spec() = request.spec();
     *response.mutable_spec() = ToProto(resolved);
@@ -108,12 +113,12 @@ absl::Status TrainingService::List(const v1::ListJobsRequest& request, const acc
                                    v1::ListJobsResponse& response) {
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string before, DecodePageToken("jobs", request.page_token()));
-  ASSIGN_OR_RETURN(
-      std::vector<jobs::Job> jobs,
-      VisiblePage<jobs::Job>(
-          before, page_size + 1, [this](const std::string& key, int limit) { return deps_.jobs->List(key, limit); },
-          [](const jobs::Job& job) { return job.id; },
-          [&principal](const jobs::Job& job) { return MayUseJob(principal, job); }));
+  ASSIGN_OR_RETURN(std::vector<jobs::Job> jobs,
+                   VisiblePage<jobs::Job>(
+                       principal.limited(), before, page_size + 1,
+                       [this](const std::string& key, int limit) { return deps_.jobs->List(key, limit); },
+                       [](const jobs::Job& job) { return job.id; },
+                       [&principal](const jobs::Job& job) { return MayUseJob(principal, job); }));
   const bool more = TrimToPage(jobs, page_size);
   ASSIGN_OR_RETURN(std::vector<v1::Job> protos, outlook_.ToProtos(jobs));
   for (v1::Job& job : protos) {

@@ -1,6 +1,7 @@
 // Lists show a principal what is within its prefixes, and nothing of the rest.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,13 +29,16 @@ inline bool MayUseJob(const access::Principal& principal, const jobs::Job& job) 
   return true;
 }
 
-// The first `wanted` items after `key` that `visible` shows: `read(key, limit)` reads on after a key, `key_of(item)`.
+// Whether somebody `limited` sees all of it or a part: the first `wanted` items after `key` that `visible` shows:
+// `read(key, limit)` reads on after a key, `key_of(item)`.
 template <typename Item, typename Read, typename KeyOf, typename Visible>
-absl::StatusOr<std::vector<Item>> VisiblePage(std::string key, int wanted, Read read, KeyOf key_of, Visible visible) {
+absl::StatusOr<std::vector<Item>> VisiblePage(bool limited, std::string key, int wanted, Read read, KeyOf key_of,
+                                              Visible visible) {
+  const int batch = limited ? std::max(wanted, 500) : wanted;  // few reads, however little of it is visible
   std::vector<Item> page;
   while (true) {
-    ASSIGN_OR_RETURN(std::vector<Item> items, read(key, wanted));
-    const bool last = items.size() < static_cast<size_t>(wanted);
+    ASSIGN_OR_RETURN(std::vector<Item> items, read(key, batch));
+    const bool last = items.size() < static_cast<size_t>(batch);
     if (!items.empty()) key = key_of(items.back());
     for (Item& item : items) {
       if (!visible(item)) continue;

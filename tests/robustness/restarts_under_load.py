@@ -17,6 +17,7 @@ import server as graft_server  # noqa: E402
 from nginx_proxy import Nginx  # noqa: E402
 
 STOP_SECONDS = 30
+DRAIN = ["--drain-seconds", "2"]
 
 
 def main():
@@ -57,7 +58,7 @@ def restart(server):
         server.process.kill()
         code = server.process.wait()
     took = time.monotonic() - start
-    server.flags = ["--listen", server.address]
+    server.flags = [*DRAIN, "--listen", server.address]
     server.__enter__()
     return took, code
 
@@ -78,7 +79,8 @@ def run(arguments, folder, photo):
         except grpc.RpcError as error:
             raise errors.from_rpc_error(error) from None
 
-    with graft_server.Server(arguments.build, folder / "a") as a, graft_server.Server(arguments.build, folder / "b") as b:
+    servers = [graft_server.Server(arguments.build, folder / name, DRAIN) for name in "ab"]
+    with servers[0] as a, servers[1] as b:
         with Nginx(folder / "nginx", [a.address, b.address]) as proxy:
             tls = graft.Tls(ca_file=proxy.ca_file)
             callers = [Caller(lambda: graft.Client(proxy.address, tls=tls), call) for _ in range(arguments.clients)]

@@ -73,11 +73,11 @@ TEST_F(ClassifierTest, BadCallsNameTheField) {
   EXPECT_OK(Classify({.model = "colours", .image = picture}));
 }
 
-TEST_F(ClassifierTest, UnknownModelIsNotFoundNamingWhatExists) {
+TEST_F(ClassifierTest, UnknownModelIsNotFound) {
   Publish("colours");
   Start();
   EXPECT_THAT(Classify({.model = "colour", .image = Picture(1, 2, 3)}),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("models are colours")));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no model 'colour'")));
   EXPECT_THAT(Classify({.model = "colours@live", .image = Picture(1, 2, 3)}), StatusIs(absl::StatusCode::kNotFound));
 }
 

@@ -28,6 +28,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class RegistryTest : public ::testing::Test {
  protected:
@@ -230,14 +231,14 @@ TEST_F(RegistryTest, AliasMovesAndSurvives) {
   EXPECT_THAT(registry_->Find({.name = "animals", .number = 1})->aliases, IsEmpty());
 }
 
-TEST_F(RegistryTest, NotFoundNamesWhatExists) {
+TEST_F(RegistryTest, NotFoundNamesTheVersionsAndAliasesOfAModel) {
   EXPECT_THAT(registry_->Find({.name = "animals"}),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no model has been published")));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("graft model list")));
   for (const char* model : {"a", "b", "c", "d", "e", "f", "animals"}) ASSERT_OK(Publish(model));
   ASSERT_OK(Publish("animals", "production"));
   EXPECT_THAT(registry_->Find({.name = "animols"}),
-              StatusIs(absl::StatusCode::kNotFound,
-                       AllOf(HasSubstr("animols"), HasSubstr("models are a"), HasSubstr("animals"), HasSubstr("..."))));
+              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("animols"), Not(HasSubstr("animals")))))
+      << "callers may not be meant to know the others";
   EXPECT_THAT(registry_->Find({.name = "animals", .number = 9}),
               StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("animals:9"), HasSubstr("2, 1"))));
   EXPECT_THAT(registry_->Find({.name = "animals", .alias = "prod"}),

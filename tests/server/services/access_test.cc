@@ -23,6 +23,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr auto kMissing = absl::StatusCode::kNotFound;
 constexpr auto kNoCredentials = absl::StatusCode::kUnauthenticated;
@@ -218,6 +219,43 @@ TEST_F(AccessTest, BeyondItsPrefixesThereIsNothing) {
   EXPECT_THAT(info.jobs_by_state(), IsEmpty());
 }
 
+TEST_F(AccessTest, WhatIsShownDoesNotNameTheRest) {
+  PublishModel("team-a");  // trained on the data set "animals"
+  PublishModel("secret");
+  const std::string token = MakeToken({.name = "team", .role = Role::kAdmin, .prefixes = {"team-"}});
+  v1::GetModelVersionRequest get;
+  v1::ModelVersion version;
+  get.set_name("team-b");
+  const absl::Status missing = CallAs(token, &v1::ModelService::Stub::GetModelVersion, *models_, get, &version);
+  EXPECT_THAT(missing, StatusIs(kMissing, Not(HasSubstr("secret")))) << "no hint at other names";
+  get.set_name("team-a");
+  ASSERT_OK(CallAs(token, &v1::ModelService::Stub::GetModelVersion, *models_, get, &version));
+  EXPECT_EQ(version.name(), "models/team-a/versions/1");
+  EXPECT_EQ(version.dataset_version(), "");
+  const std::string admin = MakeToken({.name = "admin", .role = Role::kAdmin});
+  ASSERT_OK(CallAs(admin, &v1::ModelService::Stub::GetModelVersion, *models_, get, &version));
+  EXPECT_EQ(version.dataset_version(), "datasets/animals/versions/1");
+}
+
+TEST_F(AccessTest, StreamsEndWithTheirToken) {
+  PublishModel("animals");
+  const std::string token = MakeToken({.name = "brief", .role = Role::kPredictor});
+  auto context = ContextOf(token);
+  const auto stream = inference_->ClassifyStream(context.get());
+  v1::ClassifyStreamRequest request;
+  request.mutable_start()->set_model("animals");
+  stream->Write(request);
+  request.mutable_item()->set_image("photo");
+  v1::ClassifyStreamResponse response;
+  stream->Write(request);
+  EXPECT_TRUE(stream->Read(&response));
+  ASSERT_OK(access::AccessStore(database_.get()).Revoke(access::Kind::kToken, "brief", "me"));
+  for (int i = 0; i < 500 && Known(token); ++i) absl::SleepFor(absl::Milliseconds(10));
+  stream->Write(request);
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_THAT(FromGrpcStatus(stream->Finish()), StatusIs(kNoCredentials, HasSubstr("revoked")));
+}
+
 TEST_F(AccessTest, OpenInferenceFollowsTheSameRules) {
   PublishModel("team-a");
   PublishModel("secret");
@@ -277,6 +315,11 @@ TEST_F(AccessTest, JobsBelongToTheirDataSetAndModel) {
   EXPECT_THAT(submit(team, "team-a", "secret"), StatusIs(kMissing));
   ASSERT_OK_AND_ASSIGN(const v1::Job own, submit(team, "team-a", "team-m"));
   ASSERT_OK_AND_ASSIGN(const v1::Job other, submit(admin, "secret", "secret"));
+
+  // The default name of a model is made of the data set's, where '_' becomes '-'.
+  const std::string under = MakeToken({.name = "under", .role = Role::kTrainer, .prefixes = {"team_"}});
+  EXPECT_OK(upload(under, "team_x"));
+  EXPECT_THAT(submit(under, "team_x", ""), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("spec.model")));
 
   v1::GetJobRequest get;
   v1::Job job;

@@ -2,6 +2,7 @@
 
 #include "core/access/access_store.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "inference/grpc_service.grpc.pb.h"
 #include "tests/server/services/server_test.h"
 #include "tests/testing/status_matchers.h"
 
@@ -60,6 +61,23 @@ TEST_F(HealthServiceTest, WatchSaysWhatChanges) {
   context->TryCancel();
 }
 
+TEST_F(HealthServiceTest, AModelThatCouldNotBeLoadedIsTriedAgain) {
+  PublishModel("animals");
+  classifier_->FailLoads(absl::ResourceExhaustedError("no memory"));
+  auto context = Context();
+  HealthCheckRequest request;
+  request.set_service("animals");
+  const auto watch = health_->Watch(context.get(), request);
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_THAT(Check("animals"), IsOkAndHolds(HealthCheckResponse::NOT_SERVING));
+  classifier_->FailLoads(absl::OkStatus());
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  context->TryCancel();
+}
+
 TEST_F(HealthServiceTest, SoManyWatch) {
   constexpr int kMost = services::HealthService::kMaxWatches;
   std::vector<std::unique_ptr<Health::Stub>> stubs;
@@ -90,6 +108,10 @@ TEST_F(HealthServiceTest, WhileDrainingItIsNotServingAndCallsAreStillAnswered) {
   EXPECT_THAT(Check("animals"), IsOkAndHolds(HealthCheckResponse::NOT_SERVING));
   v1::ServerInfo info;
   EXPECT_OK(Call(&v1::SystemService::Stub::GetServerInfo, *system_, {}, &info)) << "live, though not ready";
+  ::inference::GRPCInferenceService::Stub open_inference(channel_);
+  ::inference::ServerReadyResponse ready;
+  EXPECT_OK(Call(&::inference::GRPCInferenceService::Stub::ServerReady, open_inference, {}, &ready));
+  EXPECT_FALSE(ready.ready());
   EXPECT_FALSE(watch->Read(&response));
   EXPECT_THAT(FromGrpcStatus(watch->Finish()), StatusIs(absl::StatusCode::kUnavailable));
   draining.join();
