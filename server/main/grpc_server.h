@@ -4,6 +4,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,19 +31,20 @@ class GrpcServer {
                                                            const ConnectionLimits& limits,
                                                            const std::vector<grpc::Service*>& services);
 
-  int port() const { return port_; }
+  int port() const { return address_.port; }
 
-  // Refuses new connections, lets calls in flight finish until `patience` has passed, then cancels them; returns when
-  // the last one has ended.
-  void Shutdown(absl::Duration patience);
+  // Refuses new connections, lets calls in flight finish until `patience` has passed or none is `active`, then ends the
+  // connections and cancels what is left; returns when the last call has ended.
+  void Shutdown(absl::Duration patience, const std::function<bool()>& active);
 
  private:
-  GrpcServer(std::shared_ptr<grpc::ServerCredentials> credentials, std::unique_ptr<grpc::Server> server, int port)
-      : credentials_(std::move(credentials)), server_(std::move(server)), port_(port) {}
+  GrpcServer(std::shared_ptr<grpc::ServerCredentials> credentials, std::unique_ptr<grpc::Server> server,
+             const config::ListenAddress& address)
+      : credentials_(std::move(credentials)), server_(std::move(server)), address_(address) {}
 
   const std::shared_ptr<grpc::ServerCredentials> credentials_;  // asked for certificates while the server lives
   const std::unique_ptr<grpc::Server> server_;
-  const int port_;
+  const config::ListenAddress address_;
 };
 
 }  // namespace graft

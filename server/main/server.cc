@@ -127,7 +127,7 @@ class ComposedServer final : public Server {
     gate_.StopServing();
     absl::SleepFor(delay);
     gate_.Drain();
-    grpc_->Shutdown(patience);
+    grpc_->Shutdown(patience, [this] { return metrics_.rpc().any_active(); });
   }
 
  private:

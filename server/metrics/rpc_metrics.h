@@ -19,6 +19,7 @@ class RpcMetrics {
   explicit RpcMetrics(prometheus::Registry& registry);
 
   void Begin() { active_.Increment(); }
+  bool any_active() const { return active_.Value() > 0; }
   // `method` is one of our own ("graft.v1.TrainingService/GetJob"), so the label set is closed.
   void End(const std::string& method, absl::StatusCode code, absl::Duration duration);
 

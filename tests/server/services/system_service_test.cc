@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -346,6 +348,24 @@ TEST_F(MetricsTest, SecondServerOnTheSamePortFailsAndSaysWhy) {
   settings.listen = {"127.0.0.1", 0};
   settings.metrics_listen = server_->metrics_listening();
   EXPECT_THAT(Server::Start(parts, settings), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--metrics-listen")));
+}
+
+TEST_F(SystemServiceTest, WhoeverCallsADrainingServerIsAnsweredOrMayTryAgain) {
+  std::vector<std::thread> callers;
+  std::atomic<int> answered = 0, refused = 0;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&, stub = v1::SystemService::NewStub(NewChannel())] {
+      while (refused < 100) {
+        v1::ServerInfo info;
+        const grpc::Status status = stub->GetServerInfo(Context().get(), {}, &info);
+        EXPECT_TRUE(status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE) << status.error_code();
+        ++(status.ok() ? answered : refused);
+      }
+    });
+  }
+  while (answered < 100) absl::SleepFor(absl::Milliseconds(1));
+  server_->Drain(absl::ZeroDuration(), absl::Seconds(10));
+  for (std::thread& caller : callers) caller.join();
 }
 
 TEST_F(SystemServiceTest, DrainedServerIsGone) {
