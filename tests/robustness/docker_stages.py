@@ -36,9 +36,10 @@ def bootstrap(work):
         # How this machine reaches its package mirrors.
         for file in pathlib.Path("/etc/apt/apt.conf.d").iterdir():
             shutil.copy(file, partial / "etc/apt/apt.conf.d")
-        shutil.copy("/etc/apt/sources.list", partial / "etc/apt/sources.list")
-        for file in pathlib.Path("/etc/apt/sources.list.d").iterdir():
-            shutil.copy(file, partial / "etc/apt/sources.list.d")
+        listed = [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").iterdir()]
+        for file in listed:
+            if file.suffix in (".list", ".sources") and file.exists():
+                shutil.copy(file, partial / file.relative_to("/"))
         if pathlib.Path("/etc/pip.conf").exists():
             shutil.copy("/etc/pip.conf", partial / "etc/pip.conf")
         partial.rename(base)
