@@ -104,7 +104,12 @@ def test_one_address_has_so_many_calls_and_hears_when_to_call_again(outside, pro
     outside.call(outside.training.CancelJob, training_pb2.CancelJobRequest(name=job.name))
 
 
-def test_rapid_resets_leave_memory_bounded_and_others_served(server, proxy, outside, model, photo):
+def kept_by_sanitizer(build):
+    """MiB of freed memory that the address sanitizer holds back (its quarantine_size_mb)."""
+    return 256 if "GRAFT_SANITIZE:STRING=address" in (build / "CMakeCache.txt").read_text(encoding="utf-8") else 0
+
+
+def test_rapid_resets_leave_memory_bounded_and_others_served(build, server, proxy, outside, model, photo):
     from graft.v1 import inference_pb2
 
     request = inference_pb2.ClassifyRequest(model=model, image=photo)
@@ -122,4 +127,4 @@ def test_rapid_resets_leave_memory_bounded_and_others_served(server, proxy, outs
         attacker.stop()
     assert served == sent > 0
     assert server.process.poll() is None
-    assert memory_mib(server.pid, "VmHWM") - before < 256
+    assert memory_mib(server.pid, "VmHWM") - before < 256 + kept_by_sanitizer(build)
