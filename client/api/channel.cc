@@ -1,6 +1,5 @@
 #include "client/api/channel.h"
 
-#include <arpa/inet.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -11,20 +10,20 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "core/base/errors.h"
-#include "core/base/file.h"
+#include "core/base/loopback.h"
+#include "core/base/pem_file.h"
 #include "core/base/status_macros.h"
 
 namespace graft::client {
 namespace {
 
-constexpr int64_t kMaxPemBytes = 1 << 20;
-
 bool IsThisMachine(absl::string_view address) {
-  if (absl::StartsWith(address, "unix:") || absl::StartsWith(address, "[::1]:")) return true;
-  const std::string host(address.substr(0, address.rfind(':')));
-  in_addr parsed{};
-  return host == "localhost" || (inet_pton(AF_INET, host.c_str(), &parsed) == 1 && ntohl(parsed.s_addr) >> 24 == 127);
+  if (absl::StartsWith(address, "unix:")) return true;
+  absl::string_view host = address.substr(0, address.rfind(':'));
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  return IsLoopbackHost(host);
 }
 
 grpc::ChannelArguments Arguments(const Keepalive& keepalive) {
@@ -46,9 +45,7 @@ grpc::ChannelArguments Arguments(const Keepalive& keepalive) {
 }
 
 absl::StatusOr<std::string> ReadPem(absl::string_view flag, const std::string& path) {
-  if (path.empty()) return std::string();
-  absl::StatusOr<std::string> text = ReadFile(path, kMaxPemBytes);
-  return text.ok() ? text : InvalidField(flag, absl::StrCat(path, " cannot be read: ", text.status().message()));
+  return path.empty() ? std::string() : ReadPemFile(flag, path);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(const Security& security) {

@@ -1,9 +1,6 @@
 #include "core/access/access_store.h"
 
 #include <soci/soci.h>
-#include <sys/random.h>
-
-#include <array>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -14,6 +11,7 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "core/base/ids.h"
+#include "core/base/random_bytes.h"
 #include "core/base/status_macros.h"
 #include "core/store/transaction.h"
 
@@ -32,9 +30,7 @@ absl::string_view NounOf(Kind kind) {
 }
 
 std::string NewToken() {
-  std::array<char, 32> random{};
-  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) abort();
-  return absl::StrCat("graft_", absl::WebSafeBase64Escape(absl::string_view(random.data(), random.size())));
+  return absl::StrCat("graft_", absl::WebSafeBase64Escape(RandomBytes(32)));
 }
 
 absl::Status CheckPrincipal(const Principal& principal) {

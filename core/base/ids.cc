@@ -1,8 +1,5 @@
 #include "core/base/ids.h"
 
-#include <sys/random.h>
-
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "core/base/errors.h"
+#include "core/base/random_bytes.h"
 #include "core/base/status_macros.h"
 
 namespace graft {
@@ -62,8 +60,7 @@ absl::StatusOr<VersionReference> ParseShorthand(absl::string_view field, absl::s
 std::string NewId() {
   static constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
   uint64_t time = static_cast<uint64_t>(absl::ToUnixMillis(absl::Now()));
-  std::array<unsigned char, 16> random{};
-  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) abort();
+  const std::string random = RandomBytes(16);
   std::string id(26, '0');
   for (int i = 9; i >= 0; --i, time >>= 5) id[i] = kAlphabet[time & 31];
   for (int i = 0; i < 16; ++i) id[10 + i] = kAlphabet[random[i] & 31];

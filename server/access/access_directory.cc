@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "core/base/digest.h"
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
 
@@ -48,8 +47,7 @@ absl::Status AccessDirectory::Refresh() {
     snapshot = std::make_shared<Snapshot>();
     for (const Grant& grant : grants) {
       if (!grant.valid(absl::Now())) continue;
-      auto& entries = grant.kind == Kind::kToken ? snapshot->tokens : snapshot->certificates;
-      entries[grant.secret] = {std::make_shared<const Principal>(grant.principal), grant.expire_time};
+      (*snapshot)[{grant.kind, grant.secret}] = {std::make_shared<const Principal>(grant.principal), grant.expire_time};
     }
     data_version_ = version;
   }
@@ -65,30 +63,16 @@ std::shared_ptr<const AccessDirectory::Snapshot> AccessDirectory::Current() cons
   return snapshot_;
 }
 
-std::shared_ptr<const Principal> AccessDirectory::FindIn(const absl::flat_hash_map<std::string, Entry>& entries,
-                                                         const std::string& secret) {
-  const auto found = entries.find(secret);
-  if (found == entries.end() || found->second.expire_time <= absl::Now()) return nullptr;
+// How long the search takes depends on a token's digest, from which nothing of the token can be told.
+std::shared_ptr<const Principal> AccessDirectory::Find(Kind kind, const std::string& secret) const {
+  const auto snapshot = Current();
+  const auto found = snapshot->find({kind, secret});
+  if (found == snapshot->end() || found->second.expire_time <= absl::Now()) return nullptr;
   return found->second.principal;
 }
 
-// How long the search takes depends on the token's digest, from which nothing of the token can be told.
-std::shared_ptr<const Principal> AccessDirectory::FindToken(absl::string_view token) const {
-  return FindIn(Current()->tokens, Sha256Hex(token));
-}
-
-std::shared_ptr<const Principal> AccessDirectory::FindCertificate(absl::string_view identity) const {
-  return FindIn(Current()->certificates, std::string(identity));
-}
-
-bool AccessDirectory::Has(Kind kind, const std::string& secret) const {
-  const auto snapshot = Current();
-  return FindIn(kind == Kind::kToken ? snapshot->tokens : snapshot->certificates, secret) != nullptr;
-}
-
 bool AccessDirectory::empty() const {
-  const auto snapshot = Current();
-  return snapshot->tokens.empty() && snapshot->certificates.empty();
+  return Current()->empty();
 }
 
 }  // namespace graft::access

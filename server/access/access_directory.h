@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "core/access/access_store.h"
@@ -22,11 +22,8 @@ class AccessDirectory {
   static absl::StatusOr<std::unique_ptr<AccessDirectory>> Start(store::Database* database);
   ~AccessDirectory();
 
-  // Null when there is no such valid token.
-  std::shared_ptr<const Principal> FindToken(absl::string_view token) const;
-  std::shared_ptr<const Principal> FindCertificate(absl::string_view identity) const;
-  // Whether the token of this SHA-256, or the certificate of this identity, is valid still.
-  bool Has(Kind kind, const std::string& secret) const;
+  // Who shows `secret`: the SHA-256 of a token, or a name in a certificate. Null when nobody valid does.
+  std::shared_ptr<const Principal> Find(Kind kind, const std::string& secret) const;
   bool empty() const;
 
  private:
@@ -34,16 +31,12 @@ class AccessDirectory {
     std::shared_ptr<const Principal> principal;
     absl::Time expire_time;
   };
-  struct Snapshot {
-    absl::flat_hash_map<std::string, Entry> tokens, certificates;
-  };
+  using Snapshot = absl::flat_hash_map<std::pair<Kind, std::string>, Entry>;  // by kind and secret
 
   explicit AccessDirectory(store::Database* database);
   absl::Status Refresh();
   void RefreshUntilStopped();
   std::shared_ptr<const Snapshot> Current() const;
-  static std::shared_ptr<const Principal> FindIn(const absl::flat_hash_map<std::string, Entry>& entries,
-                                                 const std::string& secret);
 
   store::Database* const database_;
   AccessStore store_;

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
-#include "core/base/file.h"
+#include "core/base/pem_file.h"
 #include "core/base/status_macros.h"
 
 namespace graft::access {
@@ -18,14 +18,6 @@ namespace {
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using X509Pointer = std::unique_ptr<X509, decltype(&X509_free)>;
 using KeyPointer = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-
-constexpr int64_t kMaxFileBytes = 1 << 20;
-
-absl::StatusOr<std::string> Read(absl::string_view flag, const std::string& path) {
-  absl::StatusOr<std::string> text = ReadFile(path, kMaxFileBytes);
-  if (!text.ok()) return InvalidField(flag, absl::StrCat(path, " cannot be read: ", text.status().message()));
-  return text;
-}
 
 X509Pointer FirstCertificate(const std::string& pem) {
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
@@ -43,7 +35,7 @@ KeyPointer PrivateKey(const std::string& pem) {
 
 absl::StatusOr<Certificates> ReadCertificates(const CertificateFiles& files) {
   Certificates result;
-  ASSIGN_OR_RETURN(result.chain, Read("--tls-certificate", files.certificate));
+  ASSIGN_OR_RETURN(result.chain, ReadPemFile("--tls-certificate", files.certificate));
   const X509Pointer certificate = FirstCertificate(result.chain);
   if (certificate == nullptr) {
     return InvalidField("--tls-certificate", absl::StrCat(files.certificate, " has no PEM certificate"));
@@ -51,14 +43,14 @@ absl::StatusOr<Certificates> ReadCertificates(const CertificateFiles& files) {
   if (X509_cmp_current_time(X509_get0_notAfter(certificate.get())) < 0) {
     return InvalidField("--tls-certificate", absl::StrCat(files.certificate, " has expired"));
   }
-  ASSIGN_OR_RETURN(result.key, Read("--tls-key", files.key));
+  ASSIGN_OR_RETURN(result.key, ReadPemFile("--tls-key", files.key));
   const KeyPointer key = PrivateKey(result.key);
   if (key == nullptr) return InvalidField("--tls-key", absl::StrCat(files.key, " has no unencrypted PEM key"));
   if (X509_check_private_key(certificate.get(), key.get()) != 1) {
     return InvalidField("--tls-key", absl::StrCat(files.key, " is not the key of ", files.certificate));
   }
   if (files.client_ca.empty()) return result;
-  ASSIGN_OR_RETURN(result.client_ca, Read("--tls-client-ca", files.client_ca));
+  ASSIGN_OR_RETURN(result.client_ca, ReadPemFile("--tls-client-ca", files.client_ca));
   if (FirstCertificate(result.client_ca) == nullptr) {
     return InvalidField("--tls-client-ca", absl::StrCat(files.client_ca, " has no PEM certificate"));
   }

@@ -27,14 +27,17 @@ absl::Status BeyondPrefixes(Resource resource, absl::string_view name) {
   return ResourceNotFound(type, name, "or it is not among those that this principal may use");
 }
 
+std::vector<std::string> NamesOf(const std::vector<NamedResource>& resources) {
+  std::vector<std::string> names;
+  for (const NamedResource& resource : resources) names.push_back(resource.name);
+  return names;
+}
+
 }  // namespace
 
 std::vector<std::string> ResourcesIn(absl::string_view method, const google::protobuf::Message& message) {
-  std::vector<std::string> names;
   const Rule* rule = FindRule(method);
-  if (rule == nullptr) return names;
-  for (NamedResource& named : NamesIn(*rule, message)) names.push_back(std::move(named.name));
-  return names;
+  return rule == nullptr ? std::vector<std::string>() : NamesOf(NamesIn(*rule, message));
 }
 
 absl::StatusOr<Caller> Guard::Identify(const Credentials& credentials) const {
@@ -45,13 +48,14 @@ absl::StatusOr<Caller> Guard::Identify(const Credentials& credentials) const {
       return absl::UnauthenticatedError("the metadata 'authorization' must be 'Bearer TOKEN'");
     }
     token.remove_prefix(7);
-    if (auto principal = directory_->FindToken(token)) {
-      return Caller{.principal = std::move(principal), .kind = Kind::kToken, .secret = Sha256Hex(token)};
+    std::string secret = Sha256Hex(token);
+    if (auto principal = directory_->Find(Kind::kToken, secret)) {
+      return Caller{.principal = std::move(principal), .kind = Kind::kToken, .secret = std::move(secret)};
     }
     return absl::UnauthenticatedError("the token is unknown, revoked or has expired");
   }
   for (const std::string& identity : credentials.identities) {
-    if (auto principal = directory_->FindCertificate(identity)) {
+    if (auto principal = directory_->Find(Kind::kCertificate, identity)) {
       return Caller{.principal = std::move(principal), .kind = Kind::kCertificate, .secret = identity};
     }
   }
@@ -86,14 +90,15 @@ absl::StatusOr<Caller> Guard::Admit(const Credentials& credentials, absl::string
 }
 
 absl::Status Guard::StillValid(const Caller& caller) const {
-  if (caller.secret.empty() || directory_->Has(caller.kind, caller.secret)) return absl::OkStatus();
+  if (caller.secret.empty() || directory_->Find(caller.kind, caller.secret) != nullptr) return absl::OkStatus();
   return absl::UnauthenticatedError("the token or certificate has been revoked, or has expired");
 }
 
 absl::Status Guard::CheckNames(const Principal& principal, absl::string_view method,
                                const google::protobuf::Message& message) const {
+  if (!principal.limited()) return absl::OkStatus();
   const Rule* rule = FindRule(method);
-  if (!principal.limited() || rule == nullptr) return absl::OkStatus();
+  if (rule == nullptr) return absl::OkStatus();
   for (const NamedResource& named : NamesIn(*rule, message)) {
     if (named.resource == Resource::kJob || principal.MayUse(named.name)) continue;
     return BeyondPrefixes(named.resource, named.name);
@@ -119,8 +124,7 @@ absl::Status Guard::Authorize(const Principal& principal, absl::string_view meth
   const Rule* rule = FindRule(method);
   if (rule == nullptr || (!rule->change && !principal.limited())) return absl::OkStatus();
   const std::vector<NamedResource> names = NamesIn(*rule, message);
-  std::vector<std::string> resources;
-  for (const NamedResource& named : names) resources.push_back(named.name);
+  std::vector<std::string> resources = NamesOf(names);
   if (principal.limited()) {
     for (const NamedResource& named : names) {
       const absl::Status status = CheckName(principal, named);

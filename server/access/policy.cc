@@ -20,7 +20,40 @@ constexpr Roles kTrain = kAdmin | static_cast<Roles>(Role::kTrainer);
 constexpr Roles kLook = kTrain | static_cast<Roles>(Role::kViewer);
 constexpr Roles kClassify = kTrain | static_cast<Roles>(Role::kPredictor);
 
-const std::vector<Rule>& Table() {
+const FieldDescriptor& FieldOf(const Message& message, absl::string_view name) {
+  const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(std::string(name));
+  if (field == nullptr) abort();
+  return *field;
+}
+
+// The message that holds the last part of the path; null where one on the way is not set.
+const Message* Descend(const Message& request, absl::Span<const absl::string_view> path) {
+  const Message* message = &request;
+  for (const absl::string_view part : path) {
+    const FieldDescriptor& field = FieldOf(*message, part);
+    if (!message->GetReflection()->HasField(*message, &field)) return nullptr;
+    message = &message->GetReflection()->GetMessage(*message, &field);
+  }
+  return message;
+}
+
+std::vector<std::string> StringsAt(const Message& request, const char* path) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(path, '.');
+  const Message* message = Descend(request, absl::MakeConstSpan(parts).first(parts.size() - 1));
+  if (message == nullptr) return {};
+  const FieldDescriptor& field = FieldOf(*message, parts.back());
+  const auto& reflection = *message->GetReflection();
+  if (!field.is_repeated()) return {reflection.GetString(*message, &field)};
+  std::vector<std::string> texts;
+  for (int i = 0; i < reflection.FieldSize(*message, &field); ++i) {
+    texts.push_back(reflection.GetRepeatedString(*message, &field, i));
+  }
+  return texts;
+}
+
+}  // namespace
+
+absl::Span<const Rule> Policy() {
   constexpr auto kDataset = Resource::kDataset;
   constexpr auto kModel = Resource::kModel;
   constexpr auto kJob = Resource::kJob;
@@ -79,47 +112,10 @@ const std::vector<Rule>& Table() {
   return *rules;
 }
 
-const FieldDescriptor& FieldOf(const Message& message, absl::string_view name) {
-  const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(std::string(name));
-  if (field == nullptr) abort();
-  return *field;
-}
-
-// The message that holds the last part of the path; null where one on the way is not set.
-const Message* Descend(const Message& request, absl::Span<const absl::string_view> path) {
-  const Message* message = &request;
-  for (const absl::string_view part : path) {
-    const FieldDescriptor& field = FieldOf(*message, part);
-    if (!message->GetReflection()->HasField(*message, &field)) return nullptr;
-    message = &message->GetReflection()->GetMessage(*message, &field);
-  }
-  return message;
-}
-
-std::vector<std::string> StringsAt(const Message& request, const char* path) {
-  const std::vector<absl::string_view> parts = absl::StrSplit(path, '.');
-  const Message* message = Descend(request, absl::MakeConstSpan(parts).first(parts.size() - 1));
-  if (message == nullptr) return {};
-  const FieldDescriptor& field = FieldOf(*message, parts.back());
-  const auto& reflection = *message->GetReflection();
-  if (!field.is_repeated()) return {reflection.GetString(*message, &field)};
-  std::vector<std::string> texts;
-  for (int i = 0; i < reflection.FieldSize(*message, &field); ++i) {
-    texts.push_back(reflection.GetRepeatedString(*message, &field, i));
-  }
-  return texts;
-}
-
-}  // namespace
-
-absl::Span<const Rule> Policy() {
-  return Table();
-}
-
 const Rule* FindRule(absl::string_view method) {
   static const auto* const by_method = [] {
     auto* map = new absl::flat_hash_map<absl::string_view, const Rule*>;
-    for (const Rule& rule : Table()) map->emplace(rule.method, &rule);
+    for (const Rule& rule : Policy()) map->emplace(rule.method, &rule);
     return map;
   }();
   const auto found = by_method->find(method);

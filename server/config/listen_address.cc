@@ -1,6 +1,5 @@
 #include "server/config/listen_address.h"
 
-#include <arpa/inet.h>
 #include <sys/un.h>
 
 #include "absl/strings/match.h"
@@ -8,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
+#include "core/base/loopback.h"
 
 namespace graft::config {
 
@@ -17,9 +17,7 @@ std::string ListenAddress::ToString() const {
 }
 
 bool ListenAddress::IsLocal() const {
-  if (!path.empty() || host == "localhost" || host == "::1") return true;
-  in_addr address{};
-  return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+  return !path.empty() || IsLoopbackHost(host);
 }
 
 absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view field, absl::string_view text) {

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,10 +48,10 @@ absl::StatusOr<absl::Duration> ParseLifetime(absl::string_view text) {
   absl::string_view days = text;
   int64_t count = 0;
   absl::Duration lifetime;
-  if (absl::ConsumeSuffix(&days, "d") && absl::SimpleAtoi(days, &count) && count > 0 && count <= 3660) {
-    return absl::Hours(24 * count);
-  }
-  if (absl::ParseDuration(text, &lifetime) && lifetime > absl::ZeroDuration() && lifetime <= kMaxLifetime) {
+  const bool in_days = absl::ConsumeSuffix(&days, "d") && absl::SimpleAtoi(days, &count);
+  if (in_days) lifetime = absl::Hours(24) * count;
+  if ((in_days || absl::ParseDuration(text, &lifetime)) && lifetime > absl::ZeroDuration() &&
+      lifetime <= kMaxLifetime) {
     return lifetime;
   }
   return InvalidField("--expires", absl::StrCat("'", text, "' is no time of at most 3660d, such as 90d or 12h"));

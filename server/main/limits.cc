@@ -1,6 +1,5 @@
 #include "server/main/limits.h"
 
-#include "core/access/access_store.h"
 #include "core/dataset/import.h"
 #include "core/dataset/split.h"
 #include "core/image/decode.h"

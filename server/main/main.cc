@@ -105,6 +105,10 @@ inference::ClassifierOptions ClassifierSettings(const config::ServerConfig& conf
   return options;
 }
 
+access::CertificateFiles CertificateFilesOf(const config::ServerConfig& config) {
+  return {config.tls_certificate, config.tls_key, config.tls_client_ca};
+}
+
 ServerSettings ServerSettingsOf(const config::ServerConfig& config, const DataFolder& data, const DevicePlan& plan) {
   ServerSettings settings;
   settings.listen = config.listen;
@@ -119,7 +123,7 @@ ServerSettings ServerSettingsOf(const config::ServerConfig& config, const DataFo
   }
   settings.cores_per_worker = plan.cores_per_worker;
   settings.max_image_bytes = config.max_image_bytes;
-  settings.tls = {config.tls_certificate, config.tls_key, config.tls_client_ca};
+  settings.tls = CertificateFilesOf(config);
   settings.access.asks = config::AsksWhoCalls(config);
   settings.access.rates.calls_per_second = config.max_calls_per_second;
   settings.access.rates.burst = std::max(1.0, 2 * config.max_calls_per_second);
@@ -219,8 +223,7 @@ config::Environment EnvironmentOfGraft() {
 absl::Status Check(const config::ServerConfig& config) {
   RETURN_IF_ERROR(config::CheckExposure(config, grpc::Version()));
   if (!config.tls_key.empty()) {
-    const access::CertificateFiles files = {config.tls_certificate, config.tls_key, config.tls_client_ca};
-    RETURN_IF_ERROR(access::ReadCertificates(files).status());
+    RETURN_IF_ERROR(access::ReadCertificates(CertificateFilesOf(config)).status());
   }
   return PlanDevices(config, engine::AvailableDevices(), AvailableCores()).status();
 }

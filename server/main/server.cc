@@ -123,8 +123,8 @@ class ComposedServer final : public Server {
 
   void Drain(absl::Duration delay, absl::Duration patience) override {
     if (grpc_ == nullptr) return;
-    health_.StopServing();
     gate_.StopServing();
+    health_.WakeWatches();
     absl::SleepFor(delay);
     gate_.Drain();
     grpc_->Shutdown(patience, [this] { return metrics_.rpc().any_active(); });

@@ -32,6 +32,7 @@ class CallRecord {
 
   const std::string& request_id() const { return request_id_; }
   const std::string& method() const { return method_; }
+  absl::Time start() const { return start_; }
   absl::Time deadline() const { return deadline_; }  // InfiniteFuture when the caller set none
   // Who calls, once the gate has admitted them; Nobody() before.
   const access::Principal& principal() const { return caller_.principal ? *caller_.principal : access::Nobody(); }

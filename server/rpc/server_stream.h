@@ -114,9 +114,9 @@ class ServerStream final : public grpc::ServerWriteReactor<Response> {
   }
 
   absl::StatusOr<StreamStep> AskSource() {
-    if (absl::Status valid = gate_->StillValid(record_); !valid.ok()) return valid;
+    absl::Status allowed = source_ == nullptr ? gate_->Authorize(record_, *request_) : gate_->StillValid(record_);
+    if (!allowed.ok()) return allowed;
     if (source_ == nullptr) {
-      if (absl::Status authorized = gate_->Authorize(record_, *request_); !authorized.ok()) return authorized;
       auto source = factory_(record_.principal(), [this] { Wake(); });
       if (!source.ok()) return source.status();
       source_ = *std::move(source);

@@ -11,7 +11,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/base/cancellation.h"
 #include "server/rpc/call_record.h"
@@ -34,7 +33,7 @@ class UnaryCall {
   // The first one counts.
   void Finish(const absl::Status& status);
 
-  absl::Time deadline() const { return std::min(record_.deadline(), start_ + kMaxUnaryTime); }
+  absl::Time deadline() const { return std::min(record_.deadline(), record_.start() + kMaxUnaryTime); }
   const std::string& method() const { return record_.method(); }
   const access::Principal& principal() const { return record_.principal(); }
   CallRecord& record() { return record_; }
@@ -45,7 +44,6 @@ class UnaryCall {
  private:
   grpc::ServerUnaryReactor* const reactor_;  // lives until Finish
   CallRecord record_;
-  const absl::Time start_ = absl::Now();
   std::atomic<bool> finished_ = false;
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
 };

@@ -64,8 +64,8 @@ class HealthWatch final : public rpc::StreamSource<HealthCheckResponse> {
     if (!version.ok()) return version.status();
     if (version_ != *version || TimeToTryAgain()) Load(*version);
     absl::MutexLock lock(&loading_->mutex);
-    return health_->serving() && loading_->loaded.value_or(false) ? HealthCheckResponse::SERVING
-                                                                  : HealthCheckResponse::NOT_SERVING;
+    return health_->gate_->serving() && loading_->loaded.value_or(false) ? HealthCheckResponse::SERVING
+                                                                         : HealthCheckResponse::NOT_SERVING;
   }
 
   bool TimeToTryAgain() {
@@ -126,34 +126,19 @@ HealthService::~HealthService() {
   ticker_.join();
 }
 
-void HealthService::StopServing() {
-  {
-    absl::MutexLock lock(&mutex_);
-    serving_ = false;
-  }
-  WakeWatches();
-}
-
 void HealthService::WakeWatches() {
   absl::MutexLock lock(&mutex_);
   for (const auto& [id, watch] : watches_) watch.wake();
 }
 
-bool HealthService::serving() const {
-  absl::MutexLock lock(&mutex_);
-  return serving_;
-}
-
 HealthService::Status HealthService::ServiceStatus() const {
-  return serving() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  return gate_->serving() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
 
 absl::StatusOr<std::string> HealthService::FindModel(const std::string& name,
                                                      const access::Principal& principal) const {
   const absl::StatusOr<VersionReference> reference = ParseVersionReference("service", "models", name);
-  if (!reference.ok() || !principal.MayUse(name)) {
-    return UnknownService(name);
-  }
+  if (!reference.ok() || !principal.MayUse(name)) return UnknownService(name);
   ASSIGN_OR_RETURN(const int number, registry_->ResolveNumber(*reference));
   return VersionName("models", reference->name, number);
 }
@@ -162,7 +147,8 @@ void HealthService::CheckModel(const std::string& name, HealthCheckResponse* res
   const absl::StatusOr<std::string> version = FindModel(name, call->principal());
   if (!version.ok()) return call->Finish(version.status());
   classifier_->Load(*version, [this, response, call](const absl::Status& loaded) {
-    response->set_status(loaded.ok() && serving() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+    response->set_status(loaded.ok() && gate_->serving() ? HealthCheckResponse::SERVING
+                                                         : HealthCheckResponse::NOT_SERVING);
     call->Finish(absl::OkStatus());
   });
 }

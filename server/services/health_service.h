@@ -1,7 +1,7 @@
 // grpc.health.v1.Health: "" and each service of this server, told to everybody; and each model ("animals",
 // "animals:3", "animals@production"), told to those who may use it.
 //
-// A service is SERVING until the server drains. A model is SERVING when it could answer at once: asking loads it. So
+// A service is SERVING until Gate::StopServing. A model is SERVING when it could answer at once: asking loads it. So
 // live (there is an answer), ready ("") and model-ready differ.
 #pragma once
 
@@ -33,8 +33,8 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
                 std::set<std::string> services);
   ~HealthService() override;
 
-  // From now on everything is NOT_SERVING, and who watches is told.
-  void StopServing();
+  // Whoever watches looks again: after Gate::StopServing they are told that nothing is SERVING.
+  void WakeWatches() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // NotFound for what there is not, and for models that are not the caller's.
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
@@ -49,7 +49,6 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
   bool IsService(const std::string& name) const { return name.empty() || services_.contains(name); }
-  bool serving() const ABSL_LOCKS_EXCLUDED(mutex_);
   Status ServiceStatus() const;
   // The version that `name` means now. NotFound.
   absl::StatusOr<std::string> FindModel(const std::string& name, const access::Principal& principal) const;
@@ -57,11 +56,10 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   struct Watched {
     std::function<void()> wake;
-    bool of_model;  // looked at every second; services change with StopServing alone
+    bool of_model;  // looked at every second; services change with WakeWatches alone
   };
   int64_t AddWatch(std::function<void()> wake, bool of_model) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveWatch(int64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
-  void WakeWatches() ABSL_LOCKS_EXCLUDED(mutex_);
 
   rpc::Gate* const gate_;
   registry::Registry* const registry_;
@@ -70,7 +68,6 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   const std::shared_ptr<rpc::Slots> watch_slots_, nobodys_slots_;  // kMaxWatches each
 
   mutable absl::Mutex mutex_;
-  bool serving_ ABSL_GUARDED_BY(mutex_) = true;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t next_watch_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<int64_t, Watched> watches_ ABSL_GUARDED_BY(mutex_);

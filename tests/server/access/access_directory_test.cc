@@ -1,6 +1,7 @@
 #include "server/access/access_directory.h"
 
 #include "absl/time/clock.h"
+#include "core/base/digest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temporary_folder.h"
 
@@ -25,6 +26,13 @@ class AccessDirectoryTest : public ::testing::Test {
     return false;
   }
 
+  std::shared_ptr<const Principal> FindToken(const std::string& token) const {
+    return directory_->Find(Kind::kToken, Sha256Hex(token));
+  }
+  std::shared_ptr<const Principal> FindCertificate(const std::string& identity) const {
+    return directory_->Find(Kind::kCertificate, identity);
+  }
+
   testing::TemporaryFolder folder_;
   std::unique_ptr<store::Database> database_, operators_;
   std::unique_ptr<AccessDirectory> directory_;
@@ -35,27 +43,27 @@ TEST_F(AccessDirectoryTest, TokensComeAndGoWhileItRuns) {
   AccessStore store(operators_.get());
   ASSERT_OK_AND_ASSIGN(const std::string token,
                        store.CreateToken({.name = "a", .role = Role::kPredictor}, absl::Hours(1), "me"));
-  ASSERT_TRUE(Becomes([&] { return directory_->FindToken(token) != nullptr; }));
-  EXPECT_EQ(directory_->FindToken(token)->role, Role::kPredictor);
-  EXPECT_EQ(directory_->FindToken(token + "x"), nullptr);
-  EXPECT_EQ(directory_->FindToken(""), nullptr);
+  ASSERT_TRUE(Becomes([&] { return FindToken(token) != nullptr; }));
+  EXPECT_EQ(FindToken(token)->role, Role::kPredictor);
+  EXPECT_EQ(FindToken(token + "x"), nullptr);
+  EXPECT_EQ(FindToken(""), nullptr);
   EXPECT_FALSE(directory_->empty());
   ASSERT_OK(store.Revoke(Kind::kToken, "a", "me"));
-  EXPECT_TRUE(Becomes([&] { return directory_->FindToken(token) == nullptr; }));
+  EXPECT_TRUE(Becomes([&] { return FindToken(token) == nullptr; }));
 }
 
 TEST_F(AccessDirectoryTest, TokensExpireByThemselves) {
   AccessStore store(operators_.get());
   ASSERT_OK_AND_ASSIGN(const std::string token, store.CreateToken({.name = "a"}, absl::Seconds(2), "me"));
-  ASSERT_TRUE(Becomes([&] { return directory_->FindToken(token) != nullptr; }));
-  EXPECT_TRUE(Becomes([&] { return directory_->FindToken(token) == nullptr; }));
+  ASSERT_TRUE(Becomes([&] { return FindToken(token) != nullptr; }));
+  EXPECT_TRUE(Becomes([&] { return FindToken(token) == nullptr; }));
 }
 
 TEST_F(AccessDirectoryTest, CertificatesAreKnownByTheirNames) {
   ASSERT_OK(AccessStore(operators_.get()).AddCertificate({.name = "robot"}, "spiffe://graft/robot", "me"));
-  ASSERT_TRUE(Becomes([&] { return directory_->FindCertificate("spiffe://graft/robot") != nullptr; }));
-  EXPECT_EQ(directory_->FindCertificate("robot"), nullptr) << "that is who it is, not what the certificate says";
-  EXPECT_EQ(directory_->FindToken("spiffe://graft/robot"), nullptr);
+  ASSERT_TRUE(Becomes([&] { return FindCertificate("spiffe://graft/robot") != nullptr; }));
+  EXPECT_EQ(FindCertificate("robot"), nullptr) << "that is who it is, not what the certificate says";
+  EXPECT_EQ(FindToken("spiffe://graft/robot"), nullptr);
 }
 
 }  // namespace

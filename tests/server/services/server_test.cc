@@ -38,17 +38,24 @@ void ServerTest::SetUp() {
   settings.tls = tls_;
   settings.connection = connection_;
   settings.access = access_;
-  ASSERT_OK_AND_ASSIGN(
-      server_, Server::Start({database_.get(), dataset_store_.get(), job_store_.get(), feed_.get(), registry_.get(),
-                              classifier_.get(), [](const std::string& device) { return device == "cpu"; },
-                              [](const std::string&) { return 0; }},
-                             settings));
+  ASSERT_OK_AND_ASSIGN(server_, Server::Start(Parts(), settings));
   channel_ = NewChannel();
   datasets_ = v1::DatasetService::NewStub(channel_);
   training_ = v1::TrainingService::NewStub(channel_);
   models_ = v1::ModelService::NewStub(channel_);
   inference_ = v1::InferenceService::NewStub(channel_);
   system_ = v1::SystemService::NewStub(channel_);
+}
+
+ServerParts ServerTest::Parts() {
+  return {database_.get(),
+          dataset_store_.get(),
+          job_store_.get(),
+          feed_.get(),
+          registry_.get(),
+          classifier_.get(),
+          [](const std::string& device) { return device == "cpu"; },
+          [](const std::string&) { return 0; }};
 }
 
 std::shared_ptr<grpc::Channel> ServerTest::NewChannel() const {

@@ -39,6 +39,8 @@ class ServerTest : public ::testing::Test {
   // A client's context that gives up instead of hanging the test.
   static std::unique_ptr<grpc::ClientContext> Context();
 
+  // What a server of the same stores works on.
+  ServerParts Parts();
   // A connection of its own.
   std::shared_ptr<grpc::Channel> NewChannel() const;
 

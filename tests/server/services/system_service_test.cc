@@ -130,9 +130,7 @@ TEST_F(SystemServiceTest, MetricsPortInUseNamesItsFlag) {
   ServerSettings settings;
   settings.listen = {"127.0.0.1", 0};
   settings.metrics_listen = server_->listening();
-  EXPECT_THAT(Server::Start({database_.get(), dataset_store_.get(), job_store_.get(), feed_.get(), registry_.get(),
-                             classifier_.get(), [](const std::string&) { return true; }},
-                            settings),
+  EXPECT_THAT(Server::Start(Parts(), settings),
               StatusIs(absl::StatusCode::kUnavailable,
                        AllOf(HasSubstr("--metrics-listen"), HasSubstr(settings.metrics_listen->ToString()))));
 }
@@ -337,17 +335,11 @@ TEST_F(SystemServiceTest, ReflectionIsServed) {
 TEST_F(MetricsTest, SecondServerOnTheSamePortFailsAndSaysWhy) {
   ServerSettings settings;
   settings.listen = server_->listening();
-  const ServerParts parts{database_.get(),
-                          dataset_store_.get(),
-                          job_store_.get(),
-                          feed_.get(),
-                          registry_.get(),
-                          classifier_.get(),
-                          [](const std::string&) { return true; }};
-  EXPECT_THAT(Server::Start(parts, settings), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--listen")));
+  EXPECT_THAT(Server::Start(Parts(), settings), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--listen")));
   settings.listen = {"127.0.0.1", 0};
   settings.metrics_listen = server_->metrics_listening();
-  EXPECT_THAT(Server::Start(parts, settings), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--metrics-listen")));
+  EXPECT_THAT(Server::Start(Parts(), settings),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--metrics-listen")));
 }
 
 TEST_F(SystemServiceTest, WhoeverCallsADrainingServerIsAnsweredOrMayTryAgain) {

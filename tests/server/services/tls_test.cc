@@ -107,15 +107,7 @@ TEST_F(TlsTest, AServerWithoutUsableFilesDoesNotStart) {
   ServerSettings settings;
   settings.listen = {"127.0.0.1", 0};
   settings.tls = {server_files_.certificate, authority_.key, ""};
-  const ServerParts parts{database_.get(),
-                          dataset_store_.get(),
-                          job_store_.get(),
-                          feed_.get(),
-                          registry_.get(),
-                          classifier_.get(),
-                          [](const std::string&) { return true; },
-                          [](const std::string&) { return 0; }};
-  EXPECT_THAT(Server::Start(parts, settings), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--tls-key")));
+  EXPECT_THAT(Server::Start(Parts(), settings), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--tls-key")));
 }
 
 class UnixSocketTest : public ServerTest {};
@@ -124,15 +116,7 @@ TEST_F(UnixSocketTest, AServerListensOnASocketThatItsUserAloneMayUse) {
   ServerSettings settings;
   settings.listen.path = folder_.path() + "/graft.sock";
   settings.data_dir = data_.root;
-  const ServerParts parts{database_.get(),
-                          dataset_store_.get(),
-                          job_store_.get(),
-                          feed_.get(),
-                          registry_.get(),
-                          classifier_.get(),
-                          [](const std::string&) { return true; },
-                          [](const std::string&) { return 0; }};
-  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Server> server, Server::Start(parts, settings));
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Server> server, Server::Start(Parts(), settings));
   EXPECT_EQ(server->listening().ToString(), "unix:" + settings.listen.path);
   const auto stub = v1::SystemService::NewStub(
       grpc::CreateChannel(server->listening().ToString(), grpc::InsecureChannelCredentials()));
