@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "core/base/thread_pool.h"
+#include "core/base/periodic_thread.h"
 
 namespace graft::jobs {
 namespace {
@@ -78,17 +77,10 @@ class PollingFeed : public ChangeFeed {
  public:
   PollingFeed(store::Database* database, JobStore* jobs, absl::Duration interval)
       // Without a start position everything is delivered: more than asked for is harmless, less is not.
-      : database_(database), jobs_(jobs), interval_(interval), position_(jobs->FeedEnd().value_or(0)) {
-    thread_ = NamedThread("change-feed", [this] { Run(); });
-  }
-
-  ~PollingFeed() override {
-    {
-      absl::MutexLock lock(&mutex_);
-      stopping_ = true;
-    }
-    thread_.join();
-  }
+      : database_(database),
+        jobs_(jobs),
+        position_(jobs->FeedEnd().value_or(0)),
+        polling_("change-feed", interval, [this] { Poll(); }) {}
 
   // Misses nothing that commits from now on: the feed asks who subscribes after it has read the events.
   std::unique_ptr<Subscription> Subscribe(Listener listener) override {
@@ -98,14 +90,11 @@ class PollingFeed : public ChangeFeed {
   }
 
  private:
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_) {
-    std::optional<int64_t> seen;
-    while (!StopWithin(interval_)) {
-      const absl::StatusOr<int64_t> version = database_->DataVersion();
-      if (version.ok() && seen == *version) continue;
-      // After an error `seen` stays, so that the next round reads again.
-      if (DeliverNew() && version.ok()) seen = *version;
-    }
+  void Poll() {
+    const absl::StatusOr<int64_t> version = database_->DataVersion();
+    if (version.ok() && seen_ == *version) return;
+    // After an error it stays, so that the next round reads again.
+    if (DeliverNew() && version.ok()) seen_ = *version;
   }
 
   bool DeliverNew() {
@@ -118,22 +107,15 @@ class PollingFeed : public ChangeFeed {
     }
   }
 
-  bool StopWithin(absl::Duration wait) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithTimeout(absl::Condition(&stopping_), wait);
-  }
-
   store::Database* const database_;
   JobStore* const jobs_;
-  const absl::Duration interval_;
   const std::shared_ptr<Subscribers> subscribers_ = std::make_shared<Subscribers>();
 
-  int64_t position_;  // the feed's thread only
+  // The feed's thread's.
+  int64_t position_;
+  std::optional<int64_t> seen_;  // version of the database
 
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-
-  std::thread thread_;
+  PeriodicThread polling_;
 };
 
 }  // namespace

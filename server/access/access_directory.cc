@@ -6,7 +6,6 @@
 
 #include "absl/time/clock.h"
 #include "core/base/status_macros.h"
-#include "core/base/thread_pool.h"
 
 namespace graft::access {
 namespace {
@@ -21,21 +20,12 @@ AccessDirectory::AccessDirectory(store::Database* database) : database_(database
 absl::StatusOr<std::unique_ptr<AccessDirectory>> AccessDirectory::Start(store::Database* database) {
   std::unique_ptr<AccessDirectory> directory(new AccessDirectory(database));
   RETURN_IF_ERROR(directory->Refresh());
-  directory->thread_ = NamedThread("access", [self = directory.get()] { self->RefreshUntilStopped(); });
-  return directory;
-}
-
-AccessDirectory::~AccessDirectory() {
-  stop_.Notify();
-  if (thread_.joinable()) thread_.join();
-}
-
-void AccessDirectory::RefreshUntilStopped() {
-  while (!stop_.WaitForNotificationWithTimeout(kRefreshPeriod)) {
-    if (const absl::Status status = Refresh(); !status.ok()) {
+  directory->refreshing_ = std::make_unique<PeriodicThread>("access", kRefreshPeriod, [self = directory.get()] {
+    if (const absl::Status status = self->Refresh(); !status.ok()) {
       spdlog::warn("cannot read who may use the server: {}", status.ToString());
     }
-  }
+  });
+  return directory;
 }
 
 absl::Status AccessDirectory::Refresh() {

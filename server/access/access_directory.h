@@ -4,14 +4,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "core/access/access_store.h"
+#include "core/base/periodic_thread.h"
 
 namespace graft::access {
 
@@ -20,7 +19,6 @@ namespace graft::access {
 class AccessDirectory {
  public:
   static absl::StatusOr<std::unique_ptr<AccessDirectory>> Start(store::Database* database);
-  ~AccessDirectory();
 
   // Who shows `secret`: the SHA-256 of a token, or a name in a certificate. Null when nobody valid does.
   std::shared_ptr<const Principal> Find(Kind kind, const std::string& secret) const;
@@ -35,7 +33,6 @@ class AccessDirectory {
 
   explicit AccessDirectory(store::Database* database);
   absl::Status Refresh();
-  void RefreshUntilStopped();
   std::shared_ptr<const Snapshot> Current() const;
 
   store::Database* const database_;
@@ -43,9 +40,8 @@ class AccessDirectory {
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
   absl::Time refresh_time_ ABSL_GUARDED_BY(mutex_);
-  absl::Notification stop_;
   std::optional<int64_t> data_version_;  // the refreshing thread's
-  std::thread thread_;
+  std::unique_ptr<PeriodicThread> refreshing_;
 };
 
 }  // namespace graft::access

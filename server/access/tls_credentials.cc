@@ -10,13 +10,13 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "core/base/periodic_thread.h"
 #include "core/base/status_macros.h"
 
 namespace graft::access {
 namespace {
 
-// Files are looked at no more often, however many handshakes there are.
 constexpr absl::Duration kLookPeriod = absl::Seconds(1);
 
 grpc_ssl_server_certificate_config* ConfigOf(const Certificates& certificates) {
@@ -25,27 +25,27 @@ grpc_ssl_server_certificate_config* ConfigOf(const Certificates& certificates) {
       certificates.client_ca.empty() ? nullptr : certificates.client_ca.c_str(), &pair, 1);
 }
 
-// What gRPC asks at each handshake. Its C++ interface can only watch files by itself, and takes what it finds there
-// unchecked: a certificate whose key comes a moment later would end TLS.
+// What gRPC asks at each handshake, which waits for no file: a thread looks at them. Its C++ interface can only watch
+// files by itself, and takes what it finds there unchecked: a certificate whose key comes a moment later would end TLS.
 class Reloading {
  public:
   Reloading(CertificateFiles files, Certificates first, std::string stamp)
-      : files_(std::move(files)), pending_(std::move(first)), has_pending_(true), stamp_(std::move(stamp)) {}
+      : files_(std::move(files)),
+        stamp_(std::move(stamp)),
+        pending_(std::move(first)),
+        has_pending_(true),
+        looking_("certificates", kLookPeriod, [this] { Look(); }) {}
 
   grpc_ssl_certificate_config_reload_status Fetch(grpc_ssl_server_certificate_config** config)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    Look();
     if (!std::exchange(has_pending_, false)) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     *config = ConfigOf(pending_);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
 
  private:
-  void Look() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const absl::Time now = absl::Now();
-    if (now < next_look_) return;
-    next_look_ = now + kLookPeriod;
+  void Look() ABSL_LOCKS_EXCLUDED(mutex_) {
     std::string stamp = FilesStamp(files_);
     if (stamp == stamp_) return;
     absl::StatusOr<Certificates> read = ReadCertificates(files_);
@@ -55,18 +55,20 @@ class Reloading {
       return;
     }
     spdlog::info("new certificate from {}", files_.certificate);
+    stamp_ = std::move(stamp);
+    absl::MutexLock lock(&mutex_);
     pending_ = *std::move(read);
     has_pending_ = true;
-    stamp_ = std::move(stamp);
   }
 
   const CertificateFiles files_;
+  // The looking thread's.
+  std::string stamp_;                   // of the files in use
+  std::optional<std::string> refused_;  // of those that could not be used
   absl::Mutex mutex_;
   Certificates pending_ ABSL_GUARDED_BY(mutex_);
   bool has_pending_ ABSL_GUARDED_BY(mutex_);
-  std::string stamp_ ABSL_GUARDED_BY(mutex_);                   // of the files in use
-  std::optional<std::string> refused_ ABSL_GUARDED_BY(mutex_);  // of those that could not be used
-  absl::Time next_look_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  PeriodicThread looking_;
 };
 
 grpc_ssl_certificate_config_reload_status FetchConfig(void* reloading, grpc_ssl_server_certificate_config** config) {

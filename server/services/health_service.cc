@@ -7,7 +7,6 @@
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
-#include "core/base/thread_pool.h"
 #include "server/rpc/server_stream.h"
 
 namespace graft::services {
@@ -109,22 +108,12 @@ HealthService::HealthService(rpc::Gate* gate, registry::Registry* registry, infe
       services_(std::move(services)),
       watch_slots_(std::make_shared<rpc::Slots>(kMaxWatches)),
       nobodys_slots_(std::make_shared<rpc::Slots>(kMaxWatches)),
-      ticker_(NamedThread("health", [this] {
+      ticker_("health", kLookPeriod, [this] {
         absl::MutexLock lock(&mutex_);
-        while (!mutex_.AwaitWithTimeout(absl::Condition(&ending_), kLookPeriod)) {
-          for (const auto& [id, watch] : watches_) {
-            if (watch.of_model) watch.wake();
-          }
+        for (const auto& [id, watch] : watches_) {
+          if (watch.of_model) watch.wake();
         }
-      })) {}
-
-HealthService::~HealthService() {
-  {
-    absl::MutexLock lock(&mutex_);
-    ending_ = true;
-  }
-  ticker_.join();
-}
+      }) {}
 
 void HealthService::WakeWatches() {
   absl::MutexLock lock(&mutex_);

@@ -11,10 +11,10 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "core/base/periodic_thread.h"
 #include "core/inference/classifier.h"
 #include "core/registry/registry.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -31,7 +31,6 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   HealthService(rpc::Gate* gate, registry::Registry* registry, inference::Classifier* classifier,
                 std::set<std::string> services);
-  ~HealthService() override;
 
   // Whoever watches looks again: after Gate::StopServing they are told that nothing is SERVING.
   void WakeWatches() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -68,10 +67,9 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   const std::shared_ptr<rpc::Slots> watch_slots_, nobodys_slots_;  // kMaxWatches each
 
   mutable absl::Mutex mutex_;
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t next_watch_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<int64_t, Watched> watches_ ABSL_GUARDED_BY(mutex_);
-  std::thread ticker_;
+  PeriodicThread ticker_;  // last: ends first
 };
 
 }  // namespace graft::services

@@ -1,7 +1,7 @@
 #include "server/access/access_directory.h"
 
-#include "absl/time/clock.h"
 #include "core/base/digest.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temporary_folder.h"
 
@@ -19,11 +19,7 @@ class AccessDirectoryTest : public ::testing::Test {
   // Within the five seconds that are promised.
   template <typename Condition>
   static bool Becomes(Condition condition) {
-    for (const absl::Time end = absl::Now() + absl::Seconds(5); absl::Now() < end;) {
-      if (condition()) return true;
-      absl::SleepFor(absl::Milliseconds(20));
-    }
-    return false;
+    return testing::Eventually(condition, absl::Seconds(5));
   }
 
   std::shared_ptr<const Principal> FindToken(const std::string& token) const {

@@ -4,6 +4,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "tests/server/services/server_test.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/status_matchers.h"
 
 namespace graft::testing {
@@ -133,11 +134,32 @@ TEST_F(HealthAccessTest, ModelsAreToldToThoseWhoMayUseThem) {
           .CreateToken({.name = "team", .role = access::Role::kPredictor, .prefixes = {"animals"}}, absl::Hours(1),
                        "me")
           .value();
-  for (int i = 0; i < 500 && !Check("animals", token).ok(); ++i) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_TRUE(Eventually([&] { return Check("animals", token).ok(); }));
   EXPECT_THAT(Check("animals", token), IsOkAndHolds(HealthCheckResponse::SERVING));
   EXPECT_THAT(Check("plants", token), StatusIs(kMissing));
   EXPECT_THAT(Check("animals"), StatusIs(kMissing));
   EXPECT_THAT(Check(""), IsOkAndHolds(HealthCheckResponse::SERVING)) << "a kubelet has no token";
+}
+
+TEST_F(HealthAccessTest, NobodyTakesThePlacesOfThoseWhoAreKnown) {
+  const std::string token = access::AccessStore(database_.get())
+                                .CreateToken({.name = "team", .role = access::Role::kPredictor}, absl::Hours(1), "me")
+                                .value();
+  std::vector<std::unique_ptr<Health::Stub>> stubs;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<HealthCheckResponse>>> watches;
+  const auto watch = [&](const std::string& as) {
+    if (contexts.size() % 50 == 0) stubs.push_back(Health::NewStub(NewChannel()));
+    contexts.push_back(Context());
+    if (!as.empty()) contexts.back()->AddMetadata("authorization", "Bearer " + as);
+    watches.push_back(stubs.back()->Watch(contexts.back().get(), {}));
+    HealthCheckResponse response;
+    return watches.back()->Read(&response);
+  };
+  for (int i = 0; i < services::HealthService::kMaxWatches; ++i) ASSERT_TRUE(watch("")) << i;
+  EXPECT_FALSE(watch("")) << "as many as there may be of nobody";
+  EXPECT_TRUE(Eventually([&] { return watch(token); })) << "as soon as the server knows the token";
+  for (auto& context : contexts) context->TryCancel();
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
 #include "core/access/access_store.h"
 #include "core/base/file.h"
 #include "tests/server/services/server_test.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/made_certificates.h"
 #include "tests/testing/status_matchers.h"
 
@@ -45,11 +47,10 @@ class TlsTest : public ServerTest {
   }
   absl::Status AskUntilKnown(const MadeCertificate& client, const std::string& token) {
     absl::Status status;
-    for (int i = 0; i < 100; ++i) {
+    Eventually([&] {
       status = Ask(server_files_.certificate, client, token);
-      if (status.code() != absl::StatusCode::kUnauthenticated) break;
-      absl::SleepFor(absl::Milliseconds(50));
-    }
+      return status.code() != absl::StatusCode::kUnauthenticated;
+    });
     return status;
   }
 
@@ -98,8 +99,7 @@ TEST_F(TlsTest, NewFilesAreUsedAndBadOnesAreNot) {
   std::filesystem::copy_file(other.certificate, server_files_.certificate,
                              std::filesystem::copy_options::overwrite_existing);
   std::filesystem::copy_file(other.certificate, second);
-  absl::SleepFor(absl::Milliseconds(1100));
-  EXPECT_TRUE(connects(second));
+  EXPECT_TRUE(Eventually([&] { return connects(second); }));
   EXPECT_FALSE(connects(first));
 }
 
@@ -122,6 +122,9 @@ TEST_F(UnixSocketTest, AServerListensOnASocketThatItsUserAloneMayUse) {
       grpc::CreateChannel(server->listening().ToString(), grpc::InsecureChannelCredentials()));
   v1::ServerInfo info;
   EXPECT_OK(Call(&v1::SystemService::Stub::GetServerInfo, *stub, {}, &info));
+  struct stat socket {};
+  ASSERT_EQ(stat(settings.listen.path.c_str(), &socket), 0);
+  EXPECT_EQ(socket.st_mode & (S_IRWXG | S_IRWXO), 0U);
 }
 
 }  // namespace
