@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <future>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -52,6 +52,25 @@ class Round {
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Of what may be answered more than once, and of which somebody waits for so long.
+class FirstAnswer {
+ public:
+  void Answered(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (!status_) status_ = std::move(status);
+  }
+  absl::Status Wait(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const auto answered = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return status_.has_value(); };
+    absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithDeadline(absl::Condition(&answered), deadline)) return *status_;
+    return absl::DeadlineExceededError("the deadline passed while the version was loaded; it goes on, so try again");
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::optional<absl::Status> status_ ABSL_GUARDED_BY(mutex_);
+};
+
 absl::StatusOr<absl::Duration> RunRound(Classifier& classifier, const ClassifyCall& call, int images) {
   // Held by every callback too: the last one may still be in DecrementCount when Wait returns.
   const auto round = std::make_shared<Round>(images);
@@ -77,15 +96,21 @@ absl::StatusOr<absl::Duration> MedianOfRounds(Classifier& classifier, const Clas
 
 }  // namespace
 
-absl::Status LoadNow(Classifier& classifier, const std::string& model) {
-  const auto loaded = std::make_shared<std::promise<absl::Status>>();
-  classifier.Load(model, [loaded](absl::Status status) { loaded->set_value(std::move(status)); });
-  return loaded->get_future().get();
+absl::Status LoadNow(Classifier& classifier, const std::string& model, absl::Time deadline,
+                     const std::shared_ptr<Cancellation>& cancellation) {
+  const auto loaded = std::make_shared<FirstAnswer>();
+  classifier.Load(model, [loaded](absl::Status status) { loaded->Answered(std::move(status)); });
+  if (cancellation == nullptr) return loaded->Wait(deadline);
+  const int64_t listener = cancellation->OnCancel(
+      [loaded] { loaded->Answered(absl::CancelledError("the caller went while the version was loaded")); });
+  absl::Status status = loaded->Wait(deadline);
+  cancellation->Remove(listener);
+  return status;
 }
 
 absl::StatusOr<Latency> MeasureLatency(Classifier& classifier, const std::string& model, int input_size,
                                        absl::Time deadline, const std::shared_ptr<Cancellation>& cancellation) {
-  RETURN_IF_ERROR(LoadNow(classifier, model));
+  RETURN_IF_ERROR(LoadNow(classifier, model, deadline, cancellation));
   const ClassifyCall call{.model = model,
                           .pixels = Noise(input_size),
                           .deadline = deadline,

@@ -12,8 +12,10 @@
 
 namespace graft::inference {
 
-// Classifier::Load, waiting on the calling thread until the version could answer at once.
-absl::Status LoadNow(Classifier& classifier, const std::string& model);
+// Classifier::Load, waiting on the calling thread until the version could answer at once. DeadlineExceeded or Cancelled
+// (`cancellation` may be null) when that comes first: the load goes on by itself.
+absl::Status LoadNow(Classifier& classifier, const std::string& model, absl::Time deadline,
+                     const std::shared_ptr<Cancellation>& cancellation);
 
 inline constexpr int kLatencyBatch = 32;
 

@@ -98,24 +98,27 @@ absl::Status ModelService::ListVersions(const v1::ListModelVersionsRequest& requ
   return absl::OkStatus();
 }
 
-absl::Status ModelService::PointAlias(const v1::SetAliasRequest& request, v1::ModelVersion& response) {
+absl::Status ModelService::PointAlias(const v1::SetAliasRequest& request, const rpc::UnaryCall& call,
+                                      v1::ModelVersion& response) {
   ASSIGN_OR_RETURN(const VersionReference reference, ParseVersionReference("name", "models", request.name()));
   RETURN_IF_ERROR(ValidateName("alias", request.alias()));
   // Before the switch, so that no call to the alias waits for it; what cannot be loaded is not promoted.
-  RETURN_IF_ERROR(inference::LoadNow(*classifier_, request.name()));
+  RETURN_IF_ERROR(inference::LoadNow(*classifier_, request.name(), call.deadline(), call.cancellation()));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->SetAlias(reference, request.alias()));
   ASSIGN_OR_RETURN(response, ToProto(version));
   return absl::OkStatus();
 }
 
-absl::Status ModelService::MoveAliasBack(const v1::RollbackAliasRequest& request, v1::ModelVersion& response) {
+absl::Status ModelService::MoveAliasBack(const v1::RollbackAliasRequest& request, const rpc::UnaryCall& call,
+                                         v1::ModelVersion& response) {
   ASSIGN_OR_RETURN(const std::string model, ModelNameOf(request.model()));
   RETURN_IF_ERROR(ValidateName("alias", request.alias()));
   if (request.from() < 0) return InvalidField("from", "must be a version number, or 0 for whichever it is");
   const std::optional<int> from = request.from() == 0 ? std::nullopt : std::optional<int>(request.from());
   // Likewise before the switch. The alias may move in between; then its first call loads.
   ASSIGN_OR_RETURN(const int target, registry_->RollbackTarget(model, request.alias(), from));
-  RETURN_IF_ERROR(inference::LoadNow(*classifier_, VersionName("models", model, target)));
+  RETURN_IF_ERROR(
+      inference::LoadNow(*classifier_, VersionName("models", model, target), call.deadline(), call.cancellation()));
   ASSIGN_OR_RETURN(const registry::ModelVersion version, registry_->RollBackAlias(model, request.alias(), from));
   ASSIGN_OR_RETURN(response, ToProto(version));
   return absl::OkStatus();
@@ -246,23 +249,23 @@ grpc::ServerUnaryReactor* ModelService::ListModelVersions(grpc::CallbackServerCo
 
 grpc::ServerUnaryReactor* ModelService::SetAlias(grpc::CallbackServerContext* context,
                                                  const v1::SetAliasRequest* request, v1::ModelVersion* response) {
-  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/SetAlias",
-                    [this, request, response](const access::Principal& principal) {
-                      const absl::Status status = PointAlias(*request, *response);
-                      HideBeyond(principal, *response);
-                      return status;
-                    });
+  return rpc::AsyncUnaryOnPool(gate_, context, request, "graft.v1.ModelService/SetAlias",
+                               [this, request, response](const rpc::Call& call) {
+                                 const absl::Status status = PointAlias(*request, *call, *response);
+                                 HideBeyond(call->principal(), *response);
+                                 call->Finish(status);
+                               });
 }
 
 grpc::ServerUnaryReactor* ModelService::RollbackAlias(grpc::CallbackServerContext* context,
                                                       const v1::RollbackAliasRequest* request,
                                                       v1::ModelVersion* response) {
-  return rpc::Unary(gate_, context, request, "graft.v1.ModelService/RollbackAlias",
-                    [this, request, response](const access::Principal& principal) {
-                      const absl::Status status = MoveAliasBack(*request, *response);
-                      HideBeyond(principal, *response);
-                      return status;
-                    });
+  return rpc::AsyncUnaryOnPool(gate_, context, request, "graft.v1.ModelService/RollbackAlias",
+                               [this, request, response](const rpc::Call& call) {
+                                 const absl::Status status = MoveAliasBack(*request, *call, *response);
+                                 HideBeyond(call->principal(), *response);
+                                 call->Finish(status);
+                               });
 }
 
 grpc::ServerUnaryReactor* ModelService::ListAliasHistory(grpc::CallbackServerContext* context,

@@ -53,8 +53,9 @@ class ModelService final : public v1::ModelService::CallbackService {
   absl::Status List(const v1::ListModelsRequest& request, const access::Principal& principal,
                     v1::ListModelsResponse& response);
   absl::Status ListVersions(const v1::ListModelVersionsRequest& request, v1::ListModelVersionsResponse& response);
-  absl::Status PointAlias(const v1::SetAliasRequest& request, v1::ModelVersion& response);
-  absl::Status MoveAliasBack(const v1::RollbackAliasRequest& request, v1::ModelVersion& response);
+  absl::Status PointAlias(const v1::SetAliasRequest& request, const rpc::UnaryCall& call, v1::ModelVersion& response);
+  absl::Status MoveAliasBack(const v1::RollbackAliasRequest& request, const rpc::UnaryCall& call,
+                             v1::ModelVersion& response);
   absl::Status ListMoves(const v1::ListAliasHistoryRequest& request, v1::ListAliasHistoryResponse& response);
   absl::Status Delete(const v1::DeleteModelVersionRequest& request);
   absl::Status Suspects(const v1::ListSuspectsRequest& request, const access::Principal& principal,

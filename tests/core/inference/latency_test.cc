@@ -46,6 +46,28 @@ TEST_F(LatencyTest, EndsWithItsCaller) {
               StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
+TEST_F(LatencyTest, LoadingEndsWithItsCaller) {
+  Publish("colours");
+  Publish("slow", 0, "resnet50_v2");
+  absl::Notification gate;
+  load_gate_ = &gate;
+  Start();
+  EXPECT_OK(LoadNow(*classifier_, "colours", absl::InfiniteFuture(), nullptr));
+  EXPECT_THAT(LoadNow(*classifier_, "plants", absl::InfiniteFuture(), nullptr), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(LoadNow(*classifier_, "slow", absl::Now() + absl::Milliseconds(20), nullptr),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  const auto cancellation = std::make_shared<Cancellation>();
+  std::thread caller([&] {
+    absl::SleepFor(absl::Milliseconds(20));
+    cancellation->Cancel();
+  });
+  EXPECT_THAT(LoadNow(*classifier_, "slow", absl::InfiniteFuture(), cancellation),
+              StatusIs(absl::StatusCode::kCancelled));
+  caller.join();
+  gate.Notify();
+  EXPECT_OK(LoadNow(*classifier_, "slow", absl::InfiniteFuture(), nullptr)) << "it went on";
+}
+
 // What others ask goes first, and all of it is answered.
 TEST_F(LatencyTest, LeavesRoomForOthers) {
   Publish("colours");
