@@ -57,6 +57,7 @@ class ArchiveTree : public FileTree {
   ArchiveTree(std::string path, const SourceLimits& limits) : path_(std::move(path)), limits_(limits) {}
 
   absl::Status ForEachFile(const Wants& wants, const Visit& visit) const override {
+    RETURN_IF_ERROR(CheckSize());
     const Utf8Locale locale;
     ASSIGN_OR_RETURN(const Reader reader, OpenReader());
     LimitCounter counter(limits_, path_);
@@ -70,6 +71,14 @@ class ArchiveTree : public FileTree {
   }
 
  private:
+  absl::Status CheckSize() const {
+    std::error_code error;
+    const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path_, error));
+    if (error || bytes <= limits_.max_archive_bytes) return absl::OkStatus();  // what cannot be read shows in a moment
+    return absl::InvalidArgumentError(absl::StrCat(path_, ": ", bytes, " bytes; an archive may have at most ",
+                                                   limits_.max_archive_bytes, ": split it into several data sets"));
+  }
+
   absl::StatusOr<Reader> OpenReader() const {
     Reader reader(archive_read_new(), &archive_read_free);
     archive_read_support_filter_gzip(reader.get());

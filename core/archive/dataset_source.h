@@ -37,10 +37,11 @@ struct Entry {
 struct SourceLimits {
   int max_files = 200'000;  // of any kind
   int64_t max_file_bytes = 20 << 20;
-  int64_t max_total_bytes = int64_t{20} << 30;  // inflated
-  int max_ratio = 100;                          // inflated bytes per archive byte, once past ratio_from_bytes
-  int64_t ratio_from_bytes = 64 << 20;          // small archives of flat pictures compress well and harm nobody
-  int max_depth = 32;                           // folders in folders
+  int64_t max_total_bytes = int64_t{20} << 30;    // inflated
+  int max_ratio = 100;                            // inflated bytes per archive byte, once past ratio_from_bytes
+  int64_t ratio_from_bytes = 64 << 20;            // small archives of flat pictures compress well and harm nobody
+  int64_t max_archive_bytes = int64_t{10} << 30;  // as it is
+  int max_depth = 8;                              // folders in folders
 };
 
 class FileTree;

@@ -145,6 +145,10 @@ TEST_F(ArchiveSourceTest, LimitsHoldExactly) {
   EXPECT_THAT(DatasetSource::Open(path, {.max_file_bytes = 2}), StatusIs(kInvalid, HasSubstr("cat/1.jpg")));
   EXPECT_THAT(DatasetSource::Open(path, {.max_total_bytes = 5}), StatusIs(kInvalid, HasSubstr("5 bytes")));
   EXPECT_THAT(DatasetSource::Open(path, {.max_depth = 0}), StatusIs(kInvalid, HasSubstr("deep")));
+  const auto packed = static_cast<int64_t>(std::filesystem::file_size(path));
+  EXPECT_OK(DatasetSource::Open(path, {.max_archive_bytes = packed}));
+  EXPECT_THAT(DatasetSource::Open(path, {.max_archive_bytes = packed - 1}),
+              StatusIs(kInvalid, HasSubstr("split it into several data sets")));
 }
 
 TEST_F(ArchiveSourceTest, SamePathTwiceIsRefused) {
