@@ -34,8 +34,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 curl
 )
 
-# For perf_analyzer, and for the tests of deploy/ (libpcre2: nginx; sqlite3: backups).
-test_packages=(libb64-0d libpcre2-8-0 openssl procps systemd sqlite3)
+# For perf_analyzer, and for the tests of deploy/ (libpcre2: nginx; sqlite3: backups; iproute2: another host).
+test_packages=(iproute2 libb64-0d libpcre2-8-0 openssl procps systemd sqlite3)
 
 # What the wheels are pinned to. --no-deps: LibTorch's CPU libraries need none of the Python packages, and its
 # dependency list would pull in gigabytes of CUDA.

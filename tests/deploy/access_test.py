@@ -1,6 +1,7 @@
 """What README.md says about letting others reach a server, with its own commands."""
 
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -9,6 +10,7 @@ import time
 
 import pytest
 from nginx_proxy import Nginx
+from other_host import OtherHost
 from python_fixtures import graft_server
 
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
@@ -39,6 +41,39 @@ def run_here(asking, words):
     done = subprocess.run([str(asking.bin / words[0]), *words[1:]], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def other_host():
+    if not OtherHost.possible():
+        pytest.skip("a network namespace needs iproute2 and root")
+    with OtherHost() as host:
+        yield host
+
+
+def test_a_machine_beyond_the_network_reaches_the_proxy_alone(asking, other_host, tmp_path, photos):
+    (create,) = [words for words in readme_commands() if "token" in words]
+    words = [str(asking.data) if word == "~/graft" else word for word in create]
+    token = run_here(asking, ["far" if word == "shop" else word for word in words]).strip()
+    time.sleep(1)
+    picture = str(sorted(photos.rglob("*.png"))[0])
+    with Nginx(tmp_path / "proxy", [asking.address], host=other_host.near) as proxy:
+
+        def there(*words, server=proxy.address, token=token):
+            environment = {"GRAFT_SERVER": server, "GRAFT_CA_FILE": proxy.ca_file, "GRAFT_TOKEN": token, "PATH": os.environ["PATH"]}
+            command = other_host.command([asking.bin / "graft", *words])
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+            return done.returncode, done.stdout + done.stderr
+
+        code, out = there("classify", "animals@production", picture)
+        assert code == 0 and "%" in out, out
+        code, out = there("classify", "animals@production", picture, token="graft_guessed")
+        assert code == 4, out
+        # The server itself listens for its own machine alone.
+        port = asking.address.rsplit(":", 1)[1]
+        for server in (f"{other_host.near}:{port}", asking.address):
+            code, out = there("health", server=server)
+            assert code == 5, out
 
 
 def test_another_host_classifies_safely(asking, tmp_path, photos, photo):

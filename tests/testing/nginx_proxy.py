@@ -14,9 +14,9 @@ PROGRAMS = pathlib.Path(sys.executable).parent  # deploy/install-deps.sh --tests
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def make_certificate(folder):
-    """tls.crt and tls.key in `folder`, self-signed, for localhost."""
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+def make_certificate(folder, host="127.0.0.1"):
+    """tls.crt and tls.key in `folder`, self-signed, for localhost and that address."""
+    names = ["-subj", "/CN=localhost", "-addext", f"subjectAltName=DNS:localhost,IP:{host}"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "tls.key"]
     command = ["openssl", "req", "-x509", *key, "-out", folder / "tls.crt", "-days", "2", *names]
     subprocess.run(command, check=True, capture_output=True)
@@ -27,17 +27,18 @@ class Nginx:
 
     more_files  further files, name -> text
     entrypoint  the script that starts it, and makes the certificate; else both happens here
+    host        where it listens, and whom the certificate is for
     """
 
-    def __init__(self, folder, servers, more_files=None, entrypoint=None):
-        self.folder, self.address, self.process = pathlib.Path(folder), f"127.0.0.1:{free_port()}", None
+    def __init__(self, folder, servers, more_files=None, entrypoint=None, host="127.0.0.1"):
+        self.folder, self.address, self.process = pathlib.Path(folder), f"{host}:{free_port()}", None
         shutil.copytree(ROOT / "deploy/nginx", self.folder, dirs_exist_ok=True)
         (self.folder / "run").mkdir()
         (self.folder / "tls").mkdir()
         by_hand = ["nginx", "-e", "stderr", "-p", self.folder, "-c", "nginx.conf"]
         self._command = ["bash", entrypoint, self.folder] if entrypoint else by_hand
         if entrypoint is None:
-            make_certificate(self.folder / "tls")
+            make_certificate(self.folder / "tls", host)
         self._rewrite("listen.conf", "8443", self.address)
         line = (self.folder / "upstream.conf").read_text(encoding="utf-8").splitlines()[-1]
         lines = [line.replace("127.0.0.1:50051", server) for server in servers]
