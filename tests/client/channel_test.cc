@@ -57,5 +57,17 @@ TEST(ChannelTest, VanishedServerEndsItsCalls) {
   EXPECT_EQ(system->GetServerInfo(&context, {}, &response).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
+// A token crosses no network in plaintext, whatever the host's name begins with.
+TEST(ChannelTest, TokensStayOnThisMachineWithoutTls) {
+  const Security security{.token = "graft_secret"};
+  for (const char* address : {"127.0.0.1:50051", "localhost:50051", "[::1]:50051", "unix:/run/graft.sock"}) {
+    EXPECT_TRUE(Connect(address, security).ok()) << address;
+  }
+  for (const char* address : {"127.0.0.1.evil.example:50051", "localhost.evil.example:50051", "10.0.0.1:50051",
+                              "[::2]:50051", "127.0.0.1@evil.example:50051", "dns:///127.0.0.1.evil.example:1"}) {
+    EXPECT_EQ(Connect(address, security).status().code(), absl::StatusCode::kInvalidArgument) << address;
+  }
+}
+
 }  // namespace
 }  // namespace graft::client
