@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace graft::image {
 
@@ -22,7 +23,12 @@ struct DecodeLimits {
   int64_t max_pixels = 50'000'000;  // width * height
   int max_side = 16384;
   int max_jpeg_scans = 64;  // progressive scans cost time without bytes
+  // Of the thread's processor, for one JPEG. Other formats read each pixel once, so that max_pixels bounds theirs.
+  absl::Duration max_jpeg_time = absl::Seconds(2);
 };
+
+// Of memory, while decoding: a progressive JPEG's coefficients (8), its pixels, and those turned upright (3 each).
+inline constexpr int kMostDecodeBytesPerPixel = 15;
 
 enum class Format { kJpeg, kPng, kWebp, kBmp };
 absl::string_view FormatName(Format format);  // "jpeg", "png", "webp", "bmp"
@@ -44,7 +50,7 @@ absl::StatusOr<Header> ReadHeader(absl::string_view bytes, const DecodeLimits& l
 //
 // A truncated or damaged image is InvalidArgument, never a partly grey picture; a run-length BMP too. JPEG goes through
 // libjpeg-turbo (accurate integer DCT; only warnings that cost no pixel pass), the rest through cv::imdecode after our
-// own walk over the file's structure. Holds at most about 15 bytes per pixel. Thread-safe; sets OpenCV's thread count
+// own walk over the file's structure. Holds at most kMostDecodeBytesPerPixel. Thread-safe; sets OpenCV's thread count
 // to 1 and its log level to silent, once per process.
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const DecodeLimits& limits);
 

@@ -1,4 +1,6 @@
 // JPEG through libjpeg-turbo directly: scan and memory limits, and warnings that mean lost pixels are errors.
+#include <time.h>
+
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
@@ -36,7 +38,10 @@ struct Session {
   jpeg_progress_mgr progress = {};
   std::jmp_buf escape;
   char message[JMSG_LENGTH_MAX] = {};
+  bool over_limit = false;  // `message` says which
   int max_scans = 0;
+  double max_seconds = 0, start_seconds = 0;  // of the thread's processor
+  unsigned progress_calls = 0;
 };
 
 Session& SessionOf(j_common_ptr jpeg) {
@@ -71,11 +76,26 @@ void OnMessage(j_common_ptr jpeg, int level) {
   if (level < 0 && !IsHarmless(*jpeg->err)) Fail(jpeg);
 }
 
-// A progressive file may hold thousands of tiny scans, each as dear as a whole pass over the picture.
+double ThreadSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// A progressive file may hold thousands of tiny scans, each as dear as a whole pass over the picture. Called for each
+// row of blocks; the clock is a system call, which each row of pixels would feel.
 void OnProgress(j_common_ptr jpeg) {
+  constexpr unsigned kCallsPerLook = 64;
   Session& session = SessionOf(jpeg);
-  if (session.jpeg.input_scan_number <= session.max_scans) return;
-  std::snprintf(session.message, sizeof(session.message), "more than %d scans", session.max_scans);
+  if (session.jpeg.input_scan_number > session.max_scans) {
+    std::snprintf(session.message, sizeof(session.message), "more than %d scans", session.max_scans);
+  } else if (++session.progress_calls % kCallsPerLook == 0 &&
+             ThreadSeconds() - session.start_seconds > session.max_seconds) {
+    std::snprintf(session.message, sizeof(session.message), "more than %g s to decode", session.max_seconds);
+  } else {
+    return;
+  }
+  session.over_limit = true;
   std::longjmp(session.escape, 1);
 }
 
@@ -140,13 +160,15 @@ bool TryDecode(Session& session, uint8_t* cmyk_row, uint8_t* pixels) {
   return true;
 }
 
-absl::Status Damaged(const Session& session) {
+absl::Status Refusal(const Session& session) {
+  if (session.over_limit)
+    return BadImage(absl::StrCat("JPEG of ", session.message, ": save it again as a baseline JPEG"));
   return BadImage(absl::StrCat("damaged or truncated JPEG: ", session.message));
 }
 
 absl::Status ReadJpegHeader(absl::string_view bytes, Session& session) {
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-  return TryReadHeader(session, data, bytes.size()) ? absl::OkStatus() : Damaged(session);
+  return TryReadHeader(session, data, bytes.size()) ? absl::OkStatus() : Refusal(session);
 }
 
 Size SizeOf(const Session& session) {
@@ -194,9 +216,11 @@ absl::StatusOr<Decoded> DecodeJpeg(absl::string_view bytes, const DecodeLimits& 
   // A progressive picture's coefficients: 2 bytes for each of at most 4 components, and room for tables and rows.
   session.jpeg.mem->max_memory_to_use = limits.max_pixels * 8 + (16 << 20);
   session.max_scans = limits.max_jpeg_scans;
+  session.max_seconds = absl::ToDoubleSeconds(limits.max_jpeg_time);
+  session.start_seconds = ThreadSeconds();
   const int orientation = OrientationIn(session);
   const int reduction = ReductionOf(SizeOf(session), Stored(minimum, orientation));
-  if (!TryStart(session, static_cast<unsigned>(reduction))) return Damaged(session);
+  if (!TryStart(session, static_cast<unsigned>(reduction))) return Refusal(session);
   const size_t height = session.jpeg.output_height, width = session.jpeg.output_width;
   Decoded decoded{.image = {.height = static_cast<int>(height),
                             .width = static_cast<int>(width),
@@ -205,7 +229,7 @@ absl::StatusOr<Decoded> DecodeJpeg(absl::string_view bytes, const DecodeLimits& 
                   .reduction = reduction,
                   .full = SizeOf(session)};
   std::vector<uint8_t> cmyk_row(IsCmyk(session) ? width * 4 : 0);
-  if (!TryDecode(session, cmyk_row.data(), decoded.image.pixels.data())) return Damaged(session);
+  if (!TryDecode(session, cmyk_row.data(), decoded.image.pixels.data())) return Refusal(session);
   return decoded;
 }
 

@@ -313,6 +313,18 @@ absl::Status CheckHasNoPhases(const TrainSpec& requested) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSteps(const TrainSpec& spec, int64_t photos) {
+  const auto steps_of = [photos](int epochs, int batch_size) {
+    return epochs * ((photos + batch_size - 1) / batch_size);
+  };
+  int64_t steps = steps_of(spec.epochs.value_or(0), spec.batch_size.value_or(1));
+  if (!spec.phases.empty()) steps = 0;
+  for (const Phase& phase : spec.phases) steps += steps_of(phase.epochs.value_or(0), phase.batch_size.value_or(1));
+  if (steps <= kMaxSteps) return absl::OkStatus();
+  return InvalidField("spec.batch_size", absl::StrCat("makes ", steps, " steps of ", photos, " photos; at most ",
+                                                      kMaxSteps, " are accepted: use larger batches or fewer epochs"));
+}
+
 int TotalEpochs(const TrainSpec& spec) {
   if (spec.phases.empty()) return spec.epochs.value_or(0);
   int epochs = 0;

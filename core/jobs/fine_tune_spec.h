@@ -35,4 +35,7 @@ absl::Status CheckHasNoPhases(const TrainSpec& requested);
 // Of all phases, or of the head alone. The spec is resolved.
 int TotalEpochs(const TrainSpec& spec);
 
+// Of a resolved spec and so many training photos. InvalidField("spec.batch_size") beyond kMaxSteps.
+absl::Status CheckSteps(const TrainSpec& spec, int64_t photos);
+
 }  // namespace graft::jobs

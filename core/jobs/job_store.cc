@@ -314,4 +314,24 @@ absl::StatusOr<int64_t> JobStore::FeedEnd() {
   return static_cast<int64_t>(end);
 }
 
+absl::StatusOr<int64_t> JobStore::TrimEvents() {
+  constexpr int kAtOnce = 5000;  // no other writer waits long
+  const long long before = absl::ToUnixMicros(options_.now() - options_.max_event_age);
+  int64_t removed = 0;
+  for (long long rows = kAtOnce; rows == kAtOnce; removed += rows) {
+    RETURN_IF_ERROR(database_->Write("trim job events", [&](Transaction& transaction) {
+      soci::statement statement =
+          (transaction.sql().prepare << "DELETE FROM job_events WHERE position IN (SELECT position FROM jobs JOIN "
+                                        "job_events ON job_number = number WHERE state IN (6, 7, 9) AND end_time_us < "
+                                        ":before AND sequence < last_sequence LIMIT "
+                                     << kAtOnce << ")",
+           use(before));
+      statement.execute(true);
+      rows = statement.get_affected_rows();
+      return absl::OkStatus();
+    }));
+  }
+  return removed;
+}
+
 }  // namespace graft::jobs

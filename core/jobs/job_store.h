@@ -50,8 +50,10 @@ struct JobStoreOptions {
   absl::Duration lease = absl::Seconds(30);
   int max_queued = 1000;
   int max_queued_per_principal = 50;
-  int max_retries = 3;                          // after a worker's death
-  std::function<absl::Time()> now = absl::Now;  // of leases and events; the wall clock, since machines share it
+  int max_retries = 3;                                  // after a worker's death
+  int max_events_per_job = 100'000;                     // the newest stay
+  absl::Duration max_event_age = absl::Hours(24 * 30);  // after a job's end; the last one stays
+  std::function<absl::Time()> now = absl::Now;          // of leases and events; the wall clock, since machines share it
 };
 
 // FailedPrecondition: a worker tried to move a job on, or to SUCCEEDED, although cancelling or pausing was requested
@@ -97,11 +99,13 @@ class JobStore {
   // paused. OK for a job that is not paused at all; PreconditionFailed when it has ended or is CANCELLING.
   absl::StatusOr<Job> RequestResume(absl::string_view id);
 
-  // Events of one job after `after_sequence`, at most `limit`.
+  // Events of one job after `after_sequence`, at most `limit`; the first ones may have been removed (see the options).
   absl::StatusOr<std::vector<Event>> Events(absl::string_view id, int after_sequence, int limit);
   // Events of all jobs after `position`, at most `limit`; and the newest position.
   absl::StatusOr<std::vector<FeedItem>> FeedAfter(int64_t position, int limit);
   absl::StatusOr<int64_t> FeedEnd();
+  // Removes events of jobs that ended max_event_age ago, all but each one's last; how many.
+  absl::StatusOr<int64_t> TrimEvents();
 
   // ---- Workers ----
   // The next job for `device`: one begun whose lease has expired or was released, else the QUEUED one with the highest

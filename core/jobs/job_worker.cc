@@ -51,6 +51,12 @@ absl::Status FinishStoppingUnheld(soci::session& sql, const std::string& device,
   return absl::OkStatus();
 }
 
+void RemoveOldest(soci::session& sql, const JobRow& row, int max_events) {
+  const int last_removed = row.job.last_sequence - max_events;
+  if (last_removed <= 0) return;
+  sql << "DELETE FROM job_events WHERE job_number = :job AND sequence <= :last", use(row.number), use(last_removed);
+}
+
 Wish WishOf(const Job& job) {
   if (job.cancel_requested) return Wish::kCancel;
   if (job.state == State::kPausing) return Wish::kPause;
@@ -193,6 +199,7 @@ absl::Status JobStore::Append(Transaction& transaction, const Lease& lease, cons
   }
   QueueAgainIfAsked(sql, row, now);
   Save(sql, row);
+  RemoveOldest(sql, row, options_.max_events_per_job);
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 // From the spec a user sent to the one a job runs: checks, the preset's values, versions pinned.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ inline constexpr char kFastPreset[] = "fast";
 // Each from 1.
 inline constexpr int kMaxEpochs = 1000;  // of all phases together
 inline constexpr int kMaxBatchSize = 1024;
+inline constexpr int64_t kMaxSteps = 10'000'000;  // batches, of all epochs together
 inline constexpr int kMaxPhases = 10;
 inline constexpr int kMaxViews = 32;
 inline constexpr int kMaxSweepCombinations = 256;

@@ -299,6 +299,12 @@ def registry_and_system():
                         "limit: {{job}} {{device}}": 'process_max_fds{job=~"graft-.+"}',
                     },
                 ),
+                graph(
+                    "Connections",
+                    "short",
+                    {"open": "graft_connections", "refused": f"increase(graft_connections_refused_total{RATE})"},
+                    "1,024 at most.",
+                ),
                 graph("Threads", "short", {"{{job}} {{device}}": 'process_threads{job=~"graft-.+"}'}),
                 graph(
                     "GPU memory",

@@ -1,4 +1,4 @@
-// The gRPC listener: address, TLS, limits and keepalive policing around the services.
+// The gRPC server: TLS, limits and keepalive policing around the services.
 #pragma once
 
 #include <grpcpp/security/server_credentials.h>
@@ -6,13 +6,12 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/access/certificate_files.h"
-#include "server/config/listen_address.h"
+#include "server/main/connection_acceptor.h"
 #include "server/main/connection_limits.h"
 
 namespace graft {
@@ -24,14 +23,12 @@ inline constexpr int kMaxStreamsPerConnection = 64;
 // Thread-safe. The services outlive it.
 class GrpcServer {
  public:
-  // Listens, in plaintext where `tls` has no files. Unavailable if the address cannot be bound, another server's
-  // included; InvalidField for certificates that cannot be used.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const config::ListenAddress& address,
+  // Serves what `acceptor`, which outlives it, accepts from now on; in plaintext where `tls` has no files. InvalidField
+  // for certificates that cannot be used.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(ConnectionAcceptor* acceptor,
                                                            const access::CertificateFiles& tls,
                                                            const ConnectionLimits& limits,
                                                            const std::vector<grpc::Service*>& services);
-
-  int port() const { return address_.port; }
 
   // Refuses new connections, lets calls in flight finish until `patience` has passed or none is `active`, then ends the
   // connections and cancels what is left; returns when the last call has ended.
@@ -39,12 +36,12 @@ class GrpcServer {
 
  private:
   GrpcServer(std::shared_ptr<grpc::ServerCredentials> credentials, std::unique_ptr<grpc::Server> server,
-             const config::ListenAddress& address)
-      : credentials_(std::move(credentials)), server_(std::move(server)), address_(address) {}
+             ConnectionAcceptor* acceptor)
+      : credentials_(std::move(credentials)), server_(std::move(server)), acceptor_(acceptor) {}
 
   const std::shared_ptr<grpc::ServerCredentials> credentials_;  // asked for certificates while the server lives
   const std::unique_ptr<grpc::Server> server_;
-  const config::ListenAddress address_;
+  ConnectionAcceptor* const acceptor_;
 };
 
 }  // namespace graft

@@ -28,6 +28,7 @@ std::map<std::string, int64_t> Limits(const ServerSettings& settings) {
   const access::RateLimits& rates = settings.access.rates;
   return {
       // Connections.
+      {"max_connections", settings.connection.most},
       {"max_message_bytes", kMaxMessageBytes},
       {"max_metadata_bytes", kMaxMetadataBytes},
       {"max_streams_per_connection", kMaxStreamsPerConnection},
@@ -35,6 +36,10 @@ std::map<std::string, int64_t> Limits(const ServerSettings& settings) {
       {"max_connection_idle_seconds", absl::ToInt64Seconds(settings.connection.idle)},
       {"max_connection_age_seconds", absl::ToInt64Seconds(settings.connection.age)},
       {"max_connection_age_grace_seconds", absl::ToInt64Seconds(settings.connection.age_grace)},
+      {"keepalive_seconds", absl::ToInt64Seconds(settings.connection.keepalive)},
+      {"keepalive_timeout_seconds", absl::ToInt64Seconds(settings.connection.keepalive_timeout)},
+      {"min_ping_interval_seconds", absl::ToInt64Seconds(settings.connection.ping_interval)},
+      {"max_ping_strikes", settings.connection.ping_strikes},
       {"max_unary_seconds", absl::ToInt64Seconds(rpc::kMaxUnaryTime)},
       {"max_page_size", services::kMaxPageSize},
       // Principals, where callers are asked who they are.
@@ -47,6 +52,8 @@ std::map<std::string, int64_t> Limits(const ServerSettings& settings) {
       {"max_image_pixels", decode.max_pixels},
       {"max_image_side", decode.max_side},
       {"max_jpeg_scans", decode.max_jpeg_scans},
+      {"max_jpeg_seconds", absl::ToInt64Seconds(decode.max_jpeg_time)},
+      {"max_decode_bytes", decode.max_pixels * image::kMostDecodeBytesPerPixel},
       {"max_top_k", inference::kMaxTopK},
       {"max_batch_images", services::kMaxBatchImages},
       {"max_batch_bytes", services::kMaxBatchBytes},
@@ -72,11 +79,14 @@ std::map<std::string, int64_t> Limits(const ServerSettings& settings) {
       {"max_job_watches", services::TrainingService::kMaxWatches},
       {"max_health_watches", services::HealthService::kMaxWatches},
       {"max_epochs", jobs::kMaxEpochs},
+      {"max_steps", jobs::kMaxSteps},
       {"max_train_batch_size", jobs::kMaxBatchSize},
       {"max_phases", jobs::kMaxPhases},
       {"max_views", jobs::kMaxViews},
       {"max_sweep_combinations", jobs::kMaxSweepCombinations},
       {"max_folds", dataset::kMaxFolds},
+      {"max_events_per_job", jobs.max_events_per_job},
+      {"max_event_age_days", absl::ToInt64Hours(jobs.max_event_age) / 24},
   };
 }
 

@@ -27,6 +27,7 @@
 #include "core/base/data_folder.h"
 #include "core/base/errors.h"
 #include "core/base/file.h"
+#include "core/base/periodic_thread.h"
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
 #include "core/engine/engine.h"
@@ -38,6 +39,7 @@
 #include "server/config/server_config.h"
 #include "server/logging/logging.h"
 #include "server/main/access_commands.h"
+#include "server/main/connection_acceptor.h"
 #include "server/main/devices.h"
 #include "server/main/preloader.h"
 #include "server/main/server.h"
@@ -165,6 +167,7 @@ int WaitForStopSignal() {
 
 absl::Status Serve(const config::ServerConfig& config) {
   RETURN_IF_ERROR(config::CheckExposure(config, grpc::Version()));
+  RETURN_IF_ERROR(ReserveDescriptors(ConnectionLimits().most));
   ASSIGN_OR_RETURN(const DevicePlan plan, PlanDevices(config, engine::AvailableDevices(), AvailableCores()));
   const DataFolder data{std::filesystem::absolute(config.data_dir).lexically_normal().string()};
   ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, ClaimDataFolder(data));
@@ -179,6 +182,11 @@ absl::Status Serve(const config::ServerConfig& config) {
   const auto classifier = inference::Classifier::Create(&registry, ClassifierSettings(config, data, plan));
 
   const Preloader preloader(classifier.get(), &registry, feed.get());
+  const PeriodicThread trimming("trim-events", absl::Hours(1), [&jobs] {
+    if (const auto trimmed = jobs.TrimEvents(); !trimmed.ok()) {
+      spdlog::warn("old events of jobs stay for now: {}", trimmed.status().ToString());
+    }
+  });
   RETURN_IF_ERROR(metrics::RemoveScrapeTargets(data));
   std::shared_ptr<supervisor::WorkerSupervisor> workers =
       supervisor::WorkerSupervisor::Start(SupervisorSettings(config, data, plan, &jobs));

@@ -8,6 +8,7 @@
 #include "core/base/status_macros.h"
 #include "core/base/thread_pool.h"
 #include "server/access/access_directory.h"
+#include "server/main/connection_acceptor.h"
 #include "server/main/grpc_server.h"
 #include "server/main/limits.h"
 #include "server/metrics/metrics_endpoint.h"
@@ -49,7 +50,7 @@ services::SystemService::Dependencies SystemDependencies(const ServerParts& part
 }
 
 metrics::ServerSources MetricsSources(const ServerParts& parts, const ServerSettings& settings,
-                                      const ThreadPool* requests) {
+                                      const ThreadPool* requests, const std::unique_ptr<ConnectionAcceptor>& acceptor) {
   return {.database = parts.database,
           .datasets = parts.datasets,
           .jobs = parts.jobs,
@@ -57,6 +58,10 @@ metrics::ServerSources MetricsSources(const ServerParts& parts, const ServerSett
           .registry = parts.registry,
           .classifier = parts.classifier,
           .requests = requests,
+          .connections =
+              [&acceptor] {
+                return metrics::Connections{acceptor->open(), acceptor->refused()};
+              },
           .data_dir = settings.data_dir,
           .version = settings.version,
           .devices = settings.devices,
@@ -89,7 +94,7 @@ class ComposedServer final : public Server {
         directory_(std::move(directory)),
         audit_(parts.database),
         guard_(directory_.get(), &audit_, NamesOfJobIn(parts.jobs), settings.access),
-        metrics_(MetricsSources(parts, settings, &requests_)),
+        metrics_(MetricsSources(parts, settings, &requests_, acceptor_)),
         requests_("request", kRequestThreads, kWaitingRequests),
         gate_(&requests_, &metrics_.rpc(), &guard_),
         datasets_(&gate_, parts.datasets, parts.database, dataset::ImportLimits()),
@@ -105,17 +110,18 @@ class ComposedServer final : public Server {
   ~ComposedServer() override { Drain(absl::ZeroDuration(), absl::ZeroDuration()); }
 
   absl::Status Listen() {
+    ASSIGN_OR_RETURN(acceptor_, ConnectionAcceptor::Listen(settings_.listen, settings_.connection.most));
     if (const auto& address = settings_.metrics_listen) {
       ASSIGN_OR_RETURN(metrics_endpoint_,
                        metrics::MetricsEndpoint::Start(address->host, address->port, metrics_.collectables()));
     }
-    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(settings_.listen, settings_.tls, settings_.connection,
+    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(acceptor_.get(), settings_.tls, settings_.connection,
                                               {&datasets_, &training_, &models_, &inference_, &open_inference_,
                                                &system_, &health_, &reflection_}));
     return absl::OkStatus();
   }
 
-  config::ListenAddress listening() const override { return settings_.listen.WithPort(grpc_->port()); }
+  config::ListenAddress listening() const override { return settings_.listen.WithPort(acceptor_->port()); }
   std::optional<config::ListenAddress> metrics_listening() const override {
     if (metrics_endpoint_ == nullptr) return std::nullopt;
     return settings_.metrics_listen->WithPort(metrics_endpoint_->port());
@@ -135,6 +141,7 @@ class ComposedServer final : public Server {
   const std::unique_ptr<access::AccessDirectory> directory_;
   access::AuditLog audit_;
   const access::Guard guard_;
+  std::unique_ptr<ConnectionAcceptor> acceptor_;
   metrics::ServerMetrics metrics_;  // looks at what follows at a scrape alone
   ThreadPool requests_;
   rpc::Gate gate_;

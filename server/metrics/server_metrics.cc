@@ -64,6 +64,10 @@ class Scrape {
     Families families = {Gauge("graft_build_info", "Always 1.", {{1, {{"version", sources_.version}}}}),
                          Gauge("graft_request_pool_waiting", "Calls that wait for a thread of the request pool.",
                                {{static_cast<double>(sources_.requests->waiting())}})};
+    const Connections connections = sources_.connections();
+    families.push_back(Gauge("graft_connections", "Open connections.", {{static_cast<double>(connections.open)}}));
+    families.push_back(Counter("graft_connections_refused_total", "Refused because as many as may be were open.",
+                               {{static_cast<double>(connections.refused)}}));
     Append(ClassifierFamilies(sources_.classifier->stats(), sources_.requests->refused()), families);
     Append(JobFamilies(*sources_.jobs), families);
     Append(WorkerFamilies(sources_), families);

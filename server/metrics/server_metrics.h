@@ -23,6 +23,11 @@
 
 namespace graft::metrics {
 
+struct Connections {
+  int open = 0;
+  int64_t refused = 0;  // because as many as may were open
+};
+
 // Where the numbers come from. All of it outlives the metrics.
 struct ServerSources {
   store::Database* database;
@@ -32,6 +37,7 @@ struct ServerSources {
   registry::Registry* registry;
   inference::Classifier* classifier;
   const ThreadPool* requests;
+  std::function<Connections()> connections;
   std::string data_dir;
   std::string version;
   std::vector<std::string> devices;  // those with a worker

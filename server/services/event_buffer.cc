@@ -1,5 +1,6 @@
 #include "server/services/event_buffer.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace graft::services {
@@ -21,6 +22,11 @@ std::optional<jobs::Event> EventBuffer::Pop() {
   jobs::Event event = std::move(events_.front());
   events_.pop_front();
   return event;
+}
+
+void EventBuffer::SkipTo(int sequence) {
+  absl::MutexLock lock(&mutex_);
+  last_ = std::max(last_, sequence - 1);
 }
 
 bool EventBuffer::TakeBehind() {

@@ -1,5 +1,5 @@
-// The events a watcher has yet to get, in order and without holes, whoever brings them: the change feed as they are
-// committed, or the store when the watcher has fallen behind.
+// The events a watcher has yet to get, in order and with no hole that the store could fill, whoever brings them: the
+// change feed as they are committed, or the store when the watcher has fallen behind.
 #pragma once
 
 #include <deque>
@@ -21,6 +21,8 @@ class EventBuffer {
   // Takes the event if it is the next one; ignores one it has had; else notes that it is behind.
   void Offer(const jobs::Event& event) ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<jobs::Event> Pop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // There is none before `sequence` any more.
+  void SkipTo(int sequence) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // True if the store has events that this lacks (they follow last_sequence()); the caller reads them and offers them.
   bool TakeBehind() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -8,6 +8,7 @@
 #include "core/base/errors.h"
 #include "core/base/ids.h"
 #include "core/base/status_macros.h"
+#include "core/jobs/fine_tune_spec.h"
 #include "core/jobs/train_spec.h"
 #include "core/network/architecture.h"
 #include "core/network/backbone_catalog.h"
@@ -80,10 +81,10 @@ absl::StatusOr<jobs::TrainSpec> TrainingService::Resolve(jobs::TrainSpec request
     RETURN_IF_ERROR(weights::CurrentWeights(deps_.weights_root, backbone.name).status());
   }
   // The split is kept, so the worker finds it made; a class that is too small shows here and not in a failed job.
-  RETURN_IF_ERROR(deps_.datasets
-                      ->OpenSplit(dataset, *spec.train_fraction, *spec.validation_fraction, *spec.seed,
-                                  {.count = spec.folds.value_or(0), .test = spec.fold.value_or(0)})
-                      .status());
+  ASSIGN_OR_RETURN(const dataset::SplitIndices split,
+                   deps_.datasets->OpenSplit(dataset, *spec.train_fraction, *spec.validation_fraction, *spec.seed,
+                                             {.count = spec.folds.value_or(0), .test = spec.fold.value_or(0)}));
+  RETURN_IF_ERROR(jobs::CheckSteps(spec, static_cast<int64_t>(split.train.size())));
   return spec;
 }
 

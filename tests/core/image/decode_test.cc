@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <functional>
 #include <optional>
 
 #include "core/base/errors.h"
@@ -19,6 +21,7 @@ using testing::Encode;
 using testing::Gradient;
 using ::testing::HasSubstr;
 using testing::MeanDifference;
+using testing::WithOrientation;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
@@ -82,6 +85,51 @@ TEST(DecodeImageTest, ScanLimitHoldsExactly) {
   ASSERT_GT(scans, 4);
   EXPECT_OK(DecodeImage(bytes, {.max_jpeg_scans = scans}));
   EXPECT_THAT(DecodeImage(bytes, {.max_jpeg_scans = scans - 1}), StatusIs(kInvalid, HasSubstr("scans")));
+}
+
+std::string Encoded(const cv::Mat& picture, const std::string& extension, const std::vector<int>& parameters = {}) {
+  std::vector<uint8_t> bytes;
+  EXPECT_TRUE(cv::imencode(extension, picture, bytes, parameters));
+  return std::string(bytes.begin(), bytes.end());
+}
+
+// Each scan is a pass over 16 million pixels, and hardly any bytes.
+TEST(DecodeImageTest, AJpegHasSoMuchTime) {
+  const std::string bytes =
+      Encoded(cv::Mat(4000, 4000, CV_8UC3, cv::Scalar(1, 2, 3)), ".jpg", {cv::IMWRITE_JPEG_PROGRESSIVE, 1});
+  EXPECT_OK(DecodeImage(bytes, {.max_jpeg_time = absl::Seconds(60)}));
+  EXPECT_THAT(DecodeImage(bytes, {.max_jpeg_time = absl::Milliseconds(1)}),
+              StatusIs(kInvalid, HasSubstr("more than 0.001 s to decode: save it again as a baseline JPEG")));
+}
+
+// In the process's peak, which the kernel counts from a reset on.
+int64_t PeakBytes(const std::function<void()>& work) {
+  const auto field = [](const std::string& name) {
+    std::ifstream status("/proc/self/status");
+    int64_t kilobytes = 0;
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with(name)) kilobytes = std::stoll(line.substr(name.size()));
+    }
+    return kilobytes << 10;
+  };
+  std::ofstream("/proc/self/clear_refs") << 5;
+  const int64_t before = field("VmRSS:");
+  work();
+  return field("VmHWM:") - before;
+}
+
+TEST(DecodeImageTest, APixelTakesSoManyBytesAtMost) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer's own memory would count";
+#endif
+  constexpr int kSide = 3000;
+  const cv::Mat photo = cv::Mat(kSide, kSide, CV_8UC3, cv::Scalar(1, 2, 3));
+  const cv::Mat deep = cv::Mat(kSide, kSide, CV_16UC4, cv::Scalar(1, 2, 3, 4));
+  const std::string turned = WithOrientation(Encoded(photo, ".jpg", {cv::IMWRITE_JPEG_PROGRESSIVE, 1}), 6);
+  for (const std::string& bytes : {turned, Encoded(deep, ".png"), Encoded(photo, ".webp"), Encoded(photo, ".bmp")}) {
+    const int64_t peak = PeakBytes([&] { EXPECT_OK(DecodeImage(bytes, {.max_bytes = 64 << 20})); });
+    EXPECT_LT(peak, int64_t{kSide} * kSide * kMostDecodeBytesPerPixel + (16 << 20)) << bytes.substr(0, 4);
+  }
 }
 
 TEST(DecodeImageTest, ErrorNamesTheFieldAndWhatTheFileLooksLike) {

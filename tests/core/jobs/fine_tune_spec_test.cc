@@ -300,5 +300,19 @@ TEST(FineTuneSpecTest, ArticleHasNoUseForWhatTrainsTheBackbone) {
   EXPECT_EQ(refused([](TrainSpec& spec) { spec.trainable = "head"; }), "");
 }
 
+TEST(CheckStepsTest, HoldsExactly) {
+  TrainSpec head;
+  head.epochs = 10;
+  head.batch_size = 1;
+  EXPECT_OK(CheckSteps(head, kMaxSteps / 10 - 1));
+  EXPECT_OK(CheckSteps(head, kMaxSteps / 10));
+  EXPECT_THAT(CheckSteps(head, kMaxSteps / 10 + 1), StatusIs(kInvalid, HasSubstr("spec.batch_size")));
+  // Phases count together, each with its own batches; the last one of an epoch may be smaller.
+  TrainSpec phases;
+  phases.phases = {{.epochs = 1, .batch_size = 10}, {.epochs = 3, .batch_size = 10}};
+  EXPECT_OK(CheckSteps(phases, kMaxSteps / 4 * 10));
+  EXPECT_THAT(CheckSteps(phases, kMaxSteps / 4 * 10 + 1), StatusIs(kInvalid, HasSubstr("10000004 steps")));
+}
+
 }  // namespace
 }  // namespace graft::jobs

@@ -95,6 +95,56 @@ TEST_F(JobStoreTest, OnePrincipalHasSoManyJobsWaiting) {
   EXPECT_OK(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "")) << "nobody's";
 }
 
+TEST_F(JobStoreTest, PausedJobsCountAsWaiting) {
+  ASSERT_OK_AND_ASSIGN(const Job paused, jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "ann"));
+  ASSERT_OK(jobs_->RequestPause(paused.id));
+  ASSERT_OK(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "ann"));
+  EXPECT_THAT(jobs_->Submit(TrainSpec(), SpecFor("cpu"), "", "ann"), StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+class EventLimitsTest : public JobStoreFixture {
+ protected:
+  JobStoreOptions Options() override {
+    JobStoreOptions options = JobStoreFixture::Options();
+    options.max_events_per_job = 5;
+    options.max_event_age = absl::Hours(24);
+    return options;
+  }
+  std::vector<int> Sequences(const std::string& id) {
+    std::vector<int> sequences;
+    const auto events = jobs_->Events(id, 0, 100);
+    EXPECT_OK(events);
+    for (const Event& event : *events) sequences.push_back(event.sequence);
+    return sequences;
+  }
+};
+
+TEST_F(EventLimitsTest, TheNewestStay) {
+  const std::string id = MustSubmit(), other = MustSubmit();
+  const Lease lease = MustClaim();
+  ASSERT_OK(jobs_->Append(lease, {Message{"2"}, Message{"3"}, Message{"4"}}));
+  EXPECT_THAT(Sequences(id), ElementsAre(1, 2, 3, 4));
+  ASSERT_OK(jobs_->Append(lease, {Message{"5"}}));
+  EXPECT_THAT(Sequences(id), ElementsAre(1, 2, 3, 4, 5));
+  ASSERT_OK(jobs_->Append(lease, {Message{"6"}}));
+  EXPECT_THAT(Sequences(id), ElementsAre(2, 3, 4, 5, 6));
+  EXPECT_THAT(Sequences(other), ElementsAre(1));
+}
+
+TEST_F(EventLimitsTest, LongAfterTheEndTheLastOneStays) {
+  const std::string ended = MustSubmit();
+  ASSERT_OK(jobs_->RequestCancel(ended));
+  const std::string waiting = MustSubmit();
+  ASSERT_OK(jobs_->RequestPause(waiting));
+  now_ += absl::Hours(24);
+  EXPECT_THAT(jobs_->TrimEvents(), ::graft::testing::IsOkAndHolds(0));
+  now_ += absl::Seconds(1);
+  EXPECT_THAT(jobs_->TrimEvents(), ::graft::testing::IsOkAndHolds(1));
+  EXPECT_THAT(Sequences(ended), ElementsAre(2));
+  EXPECT_THAT(Sequences(waiting), ElementsAre(1, 2)) << "it has not ended";
+  EXPECT_THAT(jobs_->TrimEvents(), ::graft::testing::IsOkAndHolds(0));
+}
+
 TEST_F(JobStoreTest, ARequestIdIsItsPrincipals) {
   ASSERT_OK_AND_ASSIGN(const Job first, jobs_->Submit(TrainSpec(), SpecFor("cpu"), "r", "ann"));
   ASSERT_OK_AND_ASSIGN(const Job again, jobs_->Submit(TrainSpec(), SpecFor("cpu"), "r", "ann"));

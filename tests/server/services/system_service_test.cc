@@ -214,6 +214,7 @@ TEST_F(SystemServiceTest, TenThousandModelsMakeFewerThanTwoThousandSeries) {
                                   .registry = registry_.get(),
                                   .classifier = classifier_.get(),
                                   .requests = &pool,
+                                  .connections = [] { return metrics::Connections{}; },
                                   .data_dir = folder_.path()});
   for (const std::string& name : names) {
     inference::Classification result;

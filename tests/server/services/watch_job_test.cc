@@ -82,6 +82,16 @@ TEST_F(WatchJobTest, ReplaysAFinishedJobAndEnds) {
   EXPECT_OK(watch.Finish());
 }
 
+TEST_F(WatchJobTest, WhatWasRemovedIsPassedOver) {
+  Append(300);
+  Fail();
+  jobs::JobStore later(database_.get(), {.now = [] { return absl::Now() + absl::Hours(24 * 31); }});
+  ASSERT_OK(later.TrimEvents());
+  Watch watch = Open(0);
+  EXPECT_THAT(watch.Rest(), ElementsAre(last_));
+  EXPECT_OK(watch.Finish());
+}
+
 TEST_F(WatchJobTest, FollowsWhatIsCommittedLater) {
   Watch watch = Open(0);
   for (int i = 1; i <= last_; ++i) EXPECT_EQ(watch.Next(), i);
