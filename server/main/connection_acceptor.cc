@@ -180,7 +180,7 @@ void ConnectionAcceptor::AcceptOne(int listener) {
   }
   if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;  // the client has gone
   // It would be ready again at once. Whatever is short may be given back meanwhile.
-  spdlog::error("no connection can be accepted: {}", std::strerror(errno));
+  if (const int error = errno; MayWarn()) spdlog::error("no connection can be accepted: {}", std::strerror(error));
   pollfd stop = {.fd = stop_, .events = POLLIN, .revents = 0};
   poll(&stop, 1, kWithoutDescriptorsMs);
 }
@@ -196,10 +196,15 @@ bool ConnectionAcceptor::Register(int connection) {
 void ConnectionAcceptor::Refuse(int connection) {
   close(connection);
   ++refused_;
-  const absl::Time now = absl::Now();
-  if (now < next_warning_) return;
-  next_warning_ = now + kWarningPeriod;
+  if (!MayWarn()) return;
   spdlog::warn("a connection was refused: {} are open, the most; {} refused so far", max_connections_, refused_.load());
+}
+
+bool ConnectionAcceptor::MayWarn() {
+  const absl::Time now = absl::Now();
+  if (now < next_warning_) return false;
+  next_warning_ = now + kWarningPeriod;
+  return true;
 }
 
 // gRPC closes its connections without a word.

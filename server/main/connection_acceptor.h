@@ -56,6 +56,7 @@ class ConnectionAcceptor {
   void AcceptOne(int listener) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Register(int connection) ABSL_LOCKS_EXCLUDED(mutex_);
   void Refuse(int connection);
+  bool MayWarn();  // an attack must not fill the log
   void ForgetClosed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int max_connections_;
