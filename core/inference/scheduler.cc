@@ -10,11 +10,13 @@
 namespace graft::inference {
 namespace {
 
-// How much the latest image counts in the usual work: some twenty images are remembered.
-constexpr double kLatestShare = 0.05;
-// A wait turns out longer or shorter than the usual work says; one image in twenty that was admitted too hopefully, and
-// is worked on until its deadline, costs more than refusing a few that would just have made it.
-constexpr double kWaitMargin = 1.125;
+// How much the latest image counts in the usual work: some fifty images are remembered. With fewer the estimate sways,
+// and under overload it is the hopeful moments that fill the queue.
+constexpr double kLatestShare = 0.02;
+// A wait turns out longer than the usual work says where the machine slows down, and the caller's clock runs ahead of
+// the server's by the time that a call is on its way. A long queue gains nothing; an answer that comes too late costs
+// the time of one.
+constexpr double kWaitMargin = 1.5;
 constexpr absl::Duration kShortestRetry = absl::Milliseconds(20);
 constexpr size_t kMaxIdleLines = 16;
 
@@ -78,20 +80,44 @@ absl::Duration Scheduler::WaitAhead(Priority priority) const {
 }
 
 Scheduler::Work Scheduler::Next(Role role) {
+  while (true) {
+    std::vector<RequestPointer> late;
+    std::optional<Work> work = WaitForWork(role, late);
+    for (RequestPointer& request : late) on_expired_(std::move(request));
+    if (work) return *std::move(work);
+  }
+}
+
+std::optional<Scheduler::Work> Scheduler::WaitForWork(Role role, std::vector<RequestPointer>& late) {
   absl::MutexLock lock(&mutex_);
   absl::CondVar& news = role == Role::kForward ? forward_work_ : decode_work_;
   while (!stopped_) {
     Work work;
     absl::Time next_batch = absl::InfiniteFuture();
     if (role != Role::kDecode && TakeBatch(absl::Now(), next_batch, work)) return work;
-    if (role != Role::kForward && !decode_queue_.empty()) {
-      work.requests.push_back(decode_queue_.Pop());
-      GiveToLane(work.requests.back());
-      return work;
+    if (role != Role::kForward) {
+      if (RequestPointer request = NextToDecode(late)) {
+        work.requests.push_back(std::move(request));
+        return work;
+      }
+      if (!late.empty()) return std::nullopt;
     }
     news.WaitWithDeadline(&mutex_, next_batch);
   }
-  return {};
+  return Work();
+}
+
+// In a queue as long as the deadline everything comes up just before it. Working on all of that would be in vain;
+// letting some of it go leaves the time that the rest needs.
+RequestPointer Scheduler::NextToDecode(std::vector<RequestPointer>& late) {
+  while (!decode_queue_.empty()) {
+    RequestPointer request = decode_queue_.Pop();
+    GiveToLane(request);
+    if (decode_queue_.empty() || request->last_step + usual_work_ <= request->call.deadline) return request;
+    ++counts_.expired;
+    late.push_back(std::move(request));
+  }
+  return nullptr;
 }
 
 bool Scheduler::TakeBatch(absl::Time now, absl::Time& next, Work& work) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -33,10 +34,11 @@ struct SchedulerOptions {
 enum class Role { kDecode, kForward, kDecodeAndForward };
 
 // A request waits from Admit, Park or Decoded until a lane gets it from Next, somebody takes it with Take, or it
-// expires: a timer answers it at its deadline, wherever it waits. Thread-safe.
+// expires: a timer answers it at its deadline, wherever it waits. While others wait, one that could not be decoded and
+// run before its deadline expires when its turn comes. Thread-safe.
 class Scheduler {
  public:
-  // `on_expired` is called on the scheduler's own thread, without a lock.
+  // `on_expired` is called on the scheduler's own thread or in Next, without a lock.
   Scheduler(SchedulerOptions options, std::function<void(RequestPointer)> on_expired);
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
@@ -81,6 +83,10 @@ class Scheduler {
 
   static Key KeyOf(const Request& request) { return {request.call.deadline, request.number}; }
 
+  // None: those in `late` are to be answered before anything else.
+  std::optional<Work> WaitForWork(Role role, std::vector<RequestPointer>& late) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The next to be decoded, if there is one.
+  RequestPointer NextToDecode(std::vector<RequestPointer>& late) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRoom(const Request& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration WaitAhead(Priority priority) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Line& LineOf(const engine::Engine* trunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -137,9 +137,11 @@ TEST(SchedulerTest, RefusesWhatWouldMissItsDeadline) {
   ASSERT_OK(scheduler->Admit(known));
   scheduler->Leave(*known, absl::Minutes(1));  // an image takes a minute
   const RequestPointer hurried = NewRequest();
-  hurried->call.deadline = absl::Now() + absl::Minutes(2);
+  hurried->call.deadline = absl::Now() + absl::Minutes(3);
   ASSERT_OK(scheduler->Admit(hurried)) << "nothing is ahead of it";
-  ASSERT_OK(scheduler->Admit(NewRequest()));
+  const RequestPointer second = NewRequest();
+  second->call.deadline = hurried->call.deadline;
+  ASSERT_OK(scheduler->Admit(second)) << "one is ahead: 1.5 minutes at most, and one of its own";
   const RequestPointer late = NewRequest();
   late->call.deadline = hurried->call.deadline;
   EXPECT_THAT(scheduler->Admit(late), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("deadline")));
@@ -170,6 +172,30 @@ TEST(SchedulerTest, RequestsExpireWhereverTheyWait) {
   EXPECT_THAT(expired, UnorderedElementsAre(parked, decoded, queued));
   EXPECT_FALSE(scheduler.Take(queued)) << "it has been given out already";
   EXPECT_THAT(scheduler.Stop(), IsEmpty());
+}
+
+TEST(SchedulerTest, WhatWouldEndTooLateMakesRoomForWhatWaits) {
+  std::vector<RequestPointer> expired;
+  Scheduler scheduler({}, [&](const RequestPointer& request) { expired.push_back(request); });
+  const RequestPointer known = NewRequest(), late = NewRequest(), later = NewRequest(), in_time = NewRequest();
+  ASSERT_OK(scheduler.Admit(known));
+  // Admitted while nothing was known of how long one takes, and then one took 20 s.
+  for (const RequestPointer& request : {late, later}) {
+    request->call.deadline = absl::Now() + absl::Seconds(15);
+    ASSERT_OK(scheduler.Admit(request));
+  }
+  ASSERT_OK(scheduler.Admit(in_time));
+  EXPECT_THAT(scheduler.Next(Role::kDecode).requests, ElementsAre(known));
+  scheduler.Leave(*known, absl::Seconds(20));
+  EXPECT_THAT(scheduler.Next(Role::kDecode).requests, ElementsAre(in_time));
+  EXPECT_THAT(expired, ElementsAre(late, later));
+  for (const RequestPointer& request : {late, later, in_time}) scheduler.Leave(*request, absl::ZeroDuration());
+  // With nobody behind it one may as well try.
+  const RequestPointer alone = NewRequest();
+  alone->call.deadline = absl::Now() + absl::Seconds(15);
+  ASSERT_OK(scheduler.Admit(alone));
+  EXPECT_THAT(scheduler.Next(Role::kDecode).requests, ElementsAre(alone));
+  EXPECT_THAT(expired, SizeIs(2));
 }
 
 TEST(SchedulerTest, TakenRequestsLeaveTheirQueue) {
