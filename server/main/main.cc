@@ -23,6 +23,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "core/base/cores.h"
 #include "core/base/data_folder.h"
 #include "core/base/errors.h"
@@ -68,6 +69,9 @@ const sigset_t& StopSignals() {
 // Before the first thread, which inherits all of it.
 void PrepareProcess() {
   umask(077);
+  // Debian's Abseil is built for debugging: it would keep a graph of all locks, and end the process at a possible cycle.
+  // That is for tests.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   pthread_sigmask(SIG_BLOCK, &StopSignals(), nullptr);
   signal(SIGPIPE, SIG_IGN);
   mallopt(M_ARENA_MAX, 4);  // each thread's own arena would keep what it once used

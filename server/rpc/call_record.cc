@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "core/base/ids.h"
 #include "proto/status_codec.h"
+#include "server/logging/line_budget.h"
 
 namespace graft::rpc {
 namespace {
@@ -36,6 +38,12 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
 bool IsOurFault(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
          code == absl::StatusCode::kDataLoss;
+}
+
+// Refusals are as many as callers like. The metrics count them all; level debug writes them all.
+logging::LineBudget& RefusalLines() {
+  static auto* const lines = new logging::LineBudget(20);
+  return *lines;
 }
 
 }  // namespace
@@ -72,7 +80,14 @@ void CallRecord::Log(const absl::Status& status, absl::Duration duration) const 
   const auto level =
       status.ok() ? spdlog::level::debug : (IsOurFault(status.code()) ? spdlog::level::err : spdlog::level::info);
   if (!spdlog::should_log(level)) return;
+  int64_t left_out = 0;
+  if (level == spdlog::level::info && !spdlog::should_log(spdlog::level::debug)) {
+    const std::optional<int64_t> taken = RefusalLines().Take(start_ + duration);
+    if (!taken) return;
+    left_out = *taken;
+  }
   logging::Fields fields = LogFields();
+  if (left_out > 0) fields.emplace_back("refusals_left_out", absl::StrCat(left_out));
   fields.emplace_back("code", absl::StatusCodeToString(status.code()));
   fields.emplace_back("duration_ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(duration)));
   if (!status.ok()) fields.emplace_back("error", status.message());

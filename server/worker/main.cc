@@ -11,6 +11,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "core/base/file.h"
@@ -119,6 +120,7 @@ int Main(int argc, const char* const* argv) {
   absl::Notification stop;
   const absl::StatusOr<std::unique_ptr<Lifeline>> lifeline = Lifeline::Start(&stop);
   if (!lifeline.ok()) return ExitCodeOf(lifeline.status());
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as the server
   if (nice(kNiceness) == -1 && errno != 0) spdlog::warn("cannot lower the priority");
   train::ConfigureThreads(options->threads);
   if (const absl::Status status = CheckDevice(options->device); !status.ok()) return ExitCodeOf(status);
