@@ -13,7 +13,6 @@ namespace {
 // One connection's part of the watch. Returns how the stream ended; moves `last_sequence`.
 struct StreamEnd {
   grpc::Status status;
-  absl::Status gap;  // not OK: the server left out an event
   bool was_alive = false;
 };
 
@@ -34,12 +33,6 @@ StreamEnd ReadStream(v1::TrainingService::StubInterface& training, const std::st
   while (reader->Read(&event)) {
     end.was_alive = true;
     if (event.sequence() <= last_sequence) continue;
-    if (event.sequence() != last_sequence + 1) {
-      end.gap = absl::DataLossError(
-          absl::StrCat(job, ": the server sent event ", event.sequence(), " after event ", last_sequence));
-      context.TryCancel();
-      break;
-    }
     last_sequence = event.sequence();
     observer.on_event(event);
   }
@@ -58,7 +51,6 @@ absl::Status WatchJob(const std::shared_ptr<grpc::Channel>& channel, const std::
   while (true) {
     const StreamEnd end = ReadStream(*training, job, observer, cancellation, last_sequence);
     if (cancellation != nullptr && cancellation->IsCancelled()) return absl::CancelledError("the watch was stopped");
-    if (!end.gap.ok()) return end.gap;
     if (end.was_alive) reconnect.SawProgress();
     const absl::Status status = FromGrpcStatus(end.status);
     if (!IsBrokenConnection(end.status) || !reconnect.ShouldTryAgain()) return status;

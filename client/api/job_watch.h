@@ -25,11 +25,11 @@ struct WatchOptions {
   absl::Duration reconnect_for = absl::Minutes(2);
 };
 
-// Calls `on_event` for each event after `after_sequence`, in order, none missing and none twice, and returns OK after
+// Calls `on_event` for each event after `after_sequence`, in order and none twice, and returns OK after
 // the one that ended the job. A lost connection is made again from the last sequence seen: until `reconnect_for` has
 // passed since the last sign of life, or, if there was none yet, `retry.max_attempts` times.
 //
-// Errors: the server's; Unavailable when the server stayed away; DataLoss if the server left out an event; Cancelled.
+// Errors: the server's; Unavailable when the server stayed away; Cancelled.
 absl::Status WatchJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job, int after_sequence,
                       const WatchObserver& observer, const WatchOptions& options, Cancellation* cancellation);
 

@@ -78,7 +78,7 @@ class ClassifierImpl : public Classifier {
         scheduler_(std::make_shared<Scheduler>(
             SchedulerSettings(),
             [this](const RequestPointer& request) {
-              Answer(*request, absl::DeadlineExceededError("the deadline passed while the request waited"));
+              Answer(*request, absl::DeadlineExceededError("the request waited until its deadline was too near"));
             })),
         trunks_(std::make_unique<TrunkCache>(TrunkSettings(registry))) {
     const Role role = on_gpu_ ? Role::kDecode : Role::kDecodeAndForward;

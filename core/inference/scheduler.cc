@@ -84,7 +84,11 @@ Scheduler::Work Scheduler::Next(Role role) {
     std::vector<RequestPointer> late;
     std::optional<Work> work = WaitForWork(role, late);
     for (RequestPointer& request : late) on_expired_(std::move(request));
-    if (work) return *std::move(work);
+    if (!work) continue;
+    if (!late.empty()) {
+      for (const RequestPointer& request : work->requests) request->last_step = absl::Now();  // its work begins here
+    }
+    return *std::move(work);
   }
 }
 

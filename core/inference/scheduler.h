@@ -71,7 +71,8 @@ class Scheduler {
   // Replaces all of `stats` by what it knows.
   void AddTo(ClassifierStats& stats) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Wakes every Next; gives back what waited. No request expires afterwards. One thread, the owner's.
+  // Wakes every Next; gives back what waited. No request expires afterwards, but for those that a Next is letting go
+  // of. One thread, the owner's.
   std::vector<RequestPointer> Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -208,7 +208,7 @@ using EventBody = std::variant<StateChanged, FeatureProgress, FeaturesReady, Epo
                                MemoryReduced, TrialDone>;
 
 struct Event {
-  int sequence = 0;  // 1, 2, 3, ... per job, without holes
+  int sequence = 0;  // 1, 2, 3, ... per job; JobStoreOptions says which are removed later
   absl::Time time;
   EventBody body;
 };

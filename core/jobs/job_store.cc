@@ -316,9 +316,10 @@ absl::StatusOr<int64_t> JobStore::FeedEnd() {
 
 absl::StatusOr<int64_t> JobStore::TrimEvents() {
   constexpr int kAtOnce = 5000;  // no other writer waits long
+  constexpr int64_t kMost = 60 * kAtOnce;
   const long long before = absl::ToUnixMicros(options_.now() - options_.max_event_age);
   int64_t removed = 0;
-  for (long long rows = kAtOnce; rows == kAtOnce; removed += rows) {
+  for (long long rows = kAtOnce; rows == kAtOnce && removed < kMost; removed += rows) {
     RETURN_IF_ERROR(database_->Write("trim job events", [&](Transaction& transaction) {
       soci::statement statement =
           (transaction.sql().prepare << "DELETE FROM job_events WHERE position IN (SELECT position FROM jobs JOIN "

@@ -51,7 +51,7 @@ struct JobStoreOptions {
   int max_queued = 1000;
   int max_queued_per_principal = 50;
   int max_retries = 3;                                  // after a worker's death
-  int max_events_per_job = 100'000;                     // the newest stay
+  int max_events_per_job = 100'000;                     // beyond, progress within features is removed, the oldest first
   absl::Duration max_event_age = absl::Hours(24 * 30);  // after a job's end; the last one stays
   std::function<absl::Time()> now = absl::Now;          // of leases and events; the wall clock, since machines share it
 };
@@ -104,7 +104,8 @@ class JobStore {
   // Events of all jobs after `position`, at most `limit`; and the newest position.
   absl::StatusOr<std::vector<FeedItem>> FeedAfter(int64_t position, int limit);
   absl::StatusOr<int64_t> FeedEnd();
-  // Removes events of jobs that ended max_event_age ago, all but each one's last; how many.
+  // Removes events of jobs that ended max_event_age ago, all but each one's last, and not more than in a few seconds;
+  // how many.
   absl::StatusOr<int64_t> TrimEvents();
 
   // ---- Workers ----

@@ -51,10 +51,12 @@ absl::Status FinishStoppingUnheld(soci::session& sql, const std::string& device,
   return absl::OkStatus();
 }
 
-void RemoveOldest(soci::session& sql, const JobRow& row, int max_events) {
+// Progress alone: another attempt learns from the rest what was decided and done.
+void RemoveOldProgress(soci::session& sql, const JobRow& row, int max_events) {
   const int last_removed = row.job.last_sequence - max_events;
   if (last_removed <= 0) return;
-  sql << "DELETE FROM job_events WHERE job_number = :job AND sequence <= :last", use(row.number), use(last_removed);
+  sql << "DELETE FROM job_events WHERE job_number = :job AND sequence <= :last AND body LIKE '{\"feature_progress\"%'",
+      use(row.number), use(last_removed);
 }
 
 Wish WishOf(const Job& job) {
@@ -199,7 +201,7 @@ absl::Status JobStore::Append(Transaction& transaction, const Lease& lease, cons
   }
   QueueAgainIfAsked(sql, row, now);
   Save(sql, row);
-  RemoveOldest(sql, row, options_.max_events_per_job);
+  RemoveOldProgress(sql, row, options_.max_events_per_job);
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -43,9 +44,8 @@ int NewSocket(int family) {
   return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-void Enable(int fd, int level, int option) {
-  const int on = 1;
-  setsockopt(fd, level, option, &on, sizeof(on));
+void Set(int fd, int level, int option, int value) {
+  setsockopt(fd, level, option, &value, sizeof(value));
 }
 
 // A server that was killed leaves its socket's file behind; one that runs answers there.
@@ -71,8 +71,8 @@ ino_t InodeOf(int fd) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Listen(const config::ListenAddress& address,
-                                                                               int max_connections) {
-  std::unique_ptr<ConnectionAcceptor> acceptor(new ConnectionAcceptor(max_connections));
+                                                                               const ConnectionLimits& limits) {
+  std::unique_ptr<ConnectionAcceptor> acceptor(new ConnectionAcceptor(limits));
   acceptor->stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (acceptor->stop_ < 0) return absl::UnavailableError(absl::StrCat("eventfd: ", std::strerror(errno)));
   RETURN_IF_ERROR(address.path.empty() ? acceptor->ListenAt(address) : acceptor->ListenAtPath(address.path));
@@ -87,12 +87,19 @@ absl::Status ConnectionAcceptor::ListenAt(const config::ListenAddress& address) 
   const absl::Cleanup free_them = [found] { freeaddrinfo(found); };
   port_ = address.port;
   std::string error = "no address";
+  std::set<std::string> seen;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    // A hosts file may say the same twice.
+    const std::string text(reinterpret_cast<const char*>(one->ai_addr), one->ai_addrlen);
+    if (!seen.insert(text).second) continue;
     const int fd = NewSocket(one->ai_family);
     if (fd < 0) continue;  // this machine has no IPv6, for example
     // After a restart, while connections of the server before linger; two that listen exclude each other all the same.
-    Enable(fd, SOL_SOCKET, SO_REUSEADDR);
-    Enable(fd, IPPROTO_TCP, TCP_NODELAY);  // the connections have it from here
+    Set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    // Its connections have these from it. What is sent and not acknowledged for so long ends the connection; a ping
+    // would wait behind it.
+    Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    Set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(absl::ToInt64Milliseconds(limits_.keepalive_timeout)));
     auto* const name = one->ai_addr;
     if (port_ != 0 && name->sa_family == AF_INET) reinterpret_cast<sockaddr_in*>(name)->sin_port = htons(port_);
     if (port_ != 0 && name->sa_family == AF_INET6) reinterpret_cast<sockaddr_in6*>(name)->sin6_port = htons(port_);
@@ -187,8 +194,8 @@ void ConnectionAcceptor::AcceptOne(int listener) {
 
 bool ConnectionAcceptor::Register(int connection) {
   absl::MutexLock lock(&mutex_);
-  if (static_cast<int>(connections_.size()) >= max_connections_) ForgetClosed();
-  if (static_cast<int>(connections_.size()) >= max_connections_) return false;
+  if (static_cast<int>(connections_.size()) >= limits_.most) ForgetClosed();
+  if (static_cast<int>(connections_.size()) >= limits_.most) return false;
   connections_.push_back({connection, InodeOf(connection)});
   return true;
 }
@@ -197,7 +204,7 @@ void ConnectionAcceptor::Refuse(int connection) {
   close(connection);
   ++refused_;
   if (!MayWarn()) return;
-  spdlog::warn("a connection was refused: {} are open, the most; {} refused so far", max_connections_, refused_.load());
+  spdlog::warn("a connection was refused: {} are open, the most; {} refused so far", limits_.most, refused_.load());
 }
 
 bool ConnectionAcceptor::MayWarn() {

@@ -17,16 +17,17 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/config/listen_address.h"
+#include "server/main/connection_limits.h"
 
 namespace graft {
 
 // Thread-safe.
 class ConnectionAcceptor {
  public:
-  // Listens on every address that the host's name has; a unix socket's path is removed again in the end. Unavailable if
-  // one cannot be bound, another server's included.
+  // Listens on every address that the host's name has (0.0.0.0 is all of IPv4, :: IPv6 as well); a unix socket's path
+  // is removed again in the end. Unavailable if one cannot be bound, another server's included.
   static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Listen(const config::ListenAddress& address,
-                                                                    int max_connections);
+                                                                    const ConnectionLimits& limits);
   // Neither accepts any more nor ends connections.
   ~ConnectionAcceptor();
 
@@ -49,7 +50,7 @@ class ConnectionAcceptor {
     ino_t inode;  // other than that, the number has a new owner
   };
 
-  explicit ConnectionAcceptor(int max_connections) : max_connections_(max_connections) {}
+  explicit ConnectionAcceptor(const ConnectionLimits& limits) : limits_(limits) {}
   absl::Status ListenAt(const config::ListenAddress& address);
   absl::Status ListenAtPath(const std::string& path);
   void Run();
@@ -59,7 +60,7 @@ class ConnectionAcceptor {
   bool MayWarn();  // an attack must not fill the log
   void ForgetClosed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const int max_connections_;
+  const ConnectionLimits limits_;
   int port_ = 0;
   std::string path_;            // of a unix socket
   std::vector<int> listeners_;  // the thread's while it runs

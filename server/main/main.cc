@@ -69,8 +69,8 @@ const sigset_t& StopSignals() {
 // Before the first thread, which inherits all of it.
 void PrepareProcess() {
   umask(077);
-  // Debian's Abseil is built for debugging: it would keep a graph of all locks, and end the process at a possible cycle.
-  // That is for tests.
+  // Debian's Abseil is built for debugging: it would keep a graph of all locks, and end the process at a possible
+  // cycle. That is for tests.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   pthread_sigmask(SIG_BLOCK, &StopSignals(), nullptr);
   signal(SIGPIPE, SIG_IGN);

@@ -110,7 +110,7 @@ class ComposedServer final : public Server {
   ~ComposedServer() override { Drain(absl::ZeroDuration(), absl::ZeroDuration()); }
 
   absl::Status Listen() {
-    ASSIGN_OR_RETURN(acceptor_, ConnectionAcceptor::Listen(settings_.listen, settings_.connection.most));
+    ASSIGN_OR_RETURN(acceptor_, ConnectionAcceptor::Listen(settings_.listen, settings_.connection));
     if (const auto& address = settings_.metrics_listen) {
       ASSIGN_OR_RETURN(metrics_endpoint_,
                        metrics::MetricsEndpoint::Start(address->host, address->port, metrics_.collectables()));

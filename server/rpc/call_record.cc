@@ -40,10 +40,13 @@ bool IsOurFault(absl::StatusCode code) {
          code == absl::StatusCode::kDataLoss;
 }
 
-// Refusals are as many as callers like. The metrics count them all; level debug writes them all.
-logging::LineBudget& RefusalLines() {
-  static auto* const lines = new logging::LineBudget(20);
-  return *lines;
+// Refusals are as many as callers like. The metrics count them all; level debug writes them all. Who was kept out has a
+// budget of its own, so that no overload hides it.
+logging::LineBudget& RefusalLines(absl::StatusCode code) {
+  static auto* const of_access = new logging::LineBudget(20);
+  static auto* const of_others = new logging::LineBudget(20);
+  const bool kept_out = code == absl::StatusCode::kUnauthenticated || code == absl::StatusCode::kPermissionDenied;
+  return kept_out ? *of_access : *of_others;
 }
 
 }  // namespace
@@ -82,7 +85,7 @@ void CallRecord::Log(const absl::Status& status, absl::Duration duration) const 
   if (!spdlog::should_log(level)) return;
   int64_t left_out = 0;
   if (level == spdlog::level::info && !spdlog::should_log(spdlog::level::debug)) {
-    const std::optional<int64_t> taken = RefusalLines().Take(start_ + duration);
+    const std::optional<int64_t> taken = RefusalLines(status.code()).Take(start_ + duration);
     if (!taken) return;
     left_out = *taken;
   }

@@ -60,8 +60,10 @@ absl::StatusOr<rpc::StreamStep> JobWatch::Next(v1::JobEvent* response) {
 
 absl::Status JobWatch::ReadStore() {
   ASSIGN_OR_RETURN(const std::vector<jobs::Event> events, jobs_->Events(id_, buffer_.last_sequence(), kEventsPerRead));
-  if (!events.empty()) buffer_.SkipTo(events.front().sequence);
-  for (const jobs::Event& event : events) buffer_.Offer(event);
+  for (const jobs::Event& event : events) {
+    buffer_.SkipTo(event.sequence);
+    buffer_.Offer(event);
+  }
   if (events.size() == static_cast<size_t>(kEventsPerRead)) buffer_.MarkBehind();
   return absl::OkStatus();
 }

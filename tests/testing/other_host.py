@@ -22,23 +22,36 @@ class OtherHost:
         """Needs iproute2 and root."""
         if shutil.which("ip") is None:
             return False
-        return subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode == 0
+        command = ["unshare", "--net", "--mount", "ip", "link", "add", "type", "veth"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def __enter__(self):
         name = self._name
         ip("netns", "add", name)
+        try:
+            self._connect(name)
+        except subprocess.CalledProcessError as error:
+            ip("netns", "del", name)
+            raise RuntimeError(error.stderr) from error
+        return self
+
+    def _connect(self, name):
         ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
         ip("addr", "add", f"{self.near}/30", "dev", name)
         ip("link", "set", name, "up")
         ip("-n", name, "addr", "add", f"{self.far}/30", "dev", "eth0")
         for device in ("lo", "eth0"):
             ip("-n", name, "link", "set", device, "up")
-        return self
 
     def __exit__(self, *_):
-        ip("link", "del", self._name)
-        ip("netns", "del", self._name)
+        ip("netns", "del", self._name)  # and the cable with it
 
     def command(self, words):
         """What runs `words` there."""
         return ["ip", "netns", "exec", self._name, *map(str, words)]
+
+    def connects(self, address):
+        """Whether anything there accepts a TCP connection to `address` (host:port)."""
+        host, port = address.rsplit(":", 1)
+        command = self.command(["timeout", "10", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"])
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -119,15 +119,20 @@ class EventLimitsTest : public JobStoreFixture {
   }
 };
 
-TEST_F(EventLimitsTest, TheNewestStay) {
+TEST_F(EventLimitsTest, OldProgressIsRemoved) {
   const std::string id = MustSubmit(), other = MustSubmit();
   const Lease lease = MustClaim();
-  ASSERT_OK(jobs_->Append(lease, {Message{"2"}, Message{"3"}, Message{"4"}}));
+  const FeatureProgress progress{.images_done = 1, .images_total = 9};
+  ASSERT_OK(jobs_->Append(lease, {progress, MemoryReduced{.reason = "kept"}, progress}));
   EXPECT_THAT(Sequences(id), ElementsAre(1, 2, 3, 4));
-  ASSERT_OK(jobs_->Append(lease, {Message{"5"}}));
+  ASSERT_OK(jobs_->Append(lease, {progress}));
   EXPECT_THAT(Sequences(id), ElementsAre(1, 2, 3, 4, 5));
-  ASSERT_OK(jobs_->Append(lease, {Message{"6"}}));
-  EXPECT_THAT(Sequences(id), ElementsAre(2, 3, 4, 5, 6));
+  ASSERT_OK(jobs_->Append(lease, {progress}));
+  EXPECT_THAT(Sequences(id), ElementsAre(1, 2, 3, 4, 5, 6)) << "the first is no progress";
+  ASSERT_OK(jobs_->Append(lease, {progress}));
+  EXPECT_THAT(Sequences(id), ElementsAre(1, 3, 4, 5, 6, 7));
+  ASSERT_OK(jobs_->Append(lease, {progress, progress}));
+  EXPECT_THAT(Sequences(id), ElementsAre(1, 3, 5, 6, 7, 8, 9)) << "another attempt needs to know of 3";
   EXPECT_THAT(Sequences(other), ElementsAre(1));
 }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,10 +45,27 @@ bool Connects(const Descriptor& client, int port) {
 }
 
 TEST(ConnectionAcceptorTest, TwoDoNotShareAnAddress) {
-  ASSERT_OK_AND_ASSIGN(const auto first, ConnectionAcceptor::Listen({"127.0.0.1", 0}, 1));
-  EXPECT_THAT(ConnectionAcceptor::Listen({"127.0.0.1", first->port()}, 1),
+  ASSERT_OK_AND_ASSIGN(const auto first, ConnectionAcceptor::Listen({"127.0.0.1", 0}, {}));
+  EXPECT_THAT(ConnectionAcceptor::Listen({"127.0.0.1", first->port()}, {}),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--listen 127.0.0.1:")));
-  EXPECT_THAT(ConnectionAcceptor::Listen({"no.such.host.invalid", 0}, 1), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(ConnectionAcceptor::Listen({"no.such.host.invalid", 0}, {}), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+// A client that reads nothing any more keeps what is sent to it, and the ping that would find it out, waiting.
+TEST(ConnectionAcceptorTest, WhatIsNotAcknowledgedEndsTheConnection) {
+  ASSERT_OK_AND_ASSIGN(const auto acceptor,
+                       ConnectionAcceptor::Listen({"127.0.0.1", 0}, {.keepalive_timeout = absl::Seconds(7)}));
+  std::atomic<int> milliseconds = -1;
+  acceptor->Start([&](int, int connection) {
+    int value = 0;
+    socklen_t size = sizeof(value);
+    getsockopt(connection, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &size);
+    close(connection);
+    milliseconds = value;
+  });
+  const Descriptor client(socket(AF_INET, SOCK_STREAM, 0));
+  ASSERT_TRUE(Connects(client, acceptor->port()));
+  EXPECT_TRUE(Eventually([&] { return milliseconds == 7000; })) << milliseconds;
 }
 
 TEST(ConnectionAcceptorTest, AUnixSocketThatIsLeftBehindIsReplacedAndOneInUseIsNot) {
@@ -63,19 +81,19 @@ TEST(ConnectionAcceptorTest, AUnixSocketThatIsLeftBehindIsReplacedAndOneInUseIsN
   }
   ASSERT_TRUE(std::filesystem::exists(address.path));
   {
-    ASSERT_OK_AND_ASSIGN(const auto acceptor, ConnectionAcceptor::Listen(address, 1));
-    EXPECT_THAT(ConnectionAcceptor::Listen(address, 1), StatusIs(absl::StatusCode::kUnavailable));
+    ASSERT_OK_AND_ASSIGN(const auto acceptor, ConnectionAcceptor::Listen(address, {}));
+    EXPECT_THAT(ConnectionAcceptor::Listen(address, {}), StatusIs(absl::StatusCode::kUnavailable));
   }
   EXPECT_FALSE(std::filesystem::exists(address.path));
   // A file that is no socket is somebody's.
   std::ofstream(address.path) << "precious";
-  EXPECT_THAT(ConnectionAcceptor::Listen(address, 1), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(ConnectionAcceptor::Listen(address, {}), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_TRUE(std::filesystem::exists(address.path));
 }
 
 // gRPC's own listener would never accept again.
 TEST(ConnectionAcceptorTest, GoesOnAfterTheProcessWasOutOfDescriptors) {
-  ASSERT_OK_AND_ASSIGN(const auto acceptor, ConnectionAcceptor::Listen({"127.0.0.1", 0}, 10));
+  ASSERT_OK_AND_ASSIGN(const auto acceptor, ConnectionAcceptor::Listen({"127.0.0.1", 0}, {}));
   std::atomic<int> served = 0;
   acceptor->Start([&](int, int connection) {
     close(connection);
