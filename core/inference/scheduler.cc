@@ -180,7 +180,8 @@ void Scheduler::Leave(const Request& request, absl::Duration busy) {
   --images_[IndexOf(request.call.priority)];
   bytes_ -= request.bytes;
   if (busy <= absl::ZeroDuration()) return;
-  usual_work_ = usual_work_ == absl::ZeroDuration() ? busy : usual_work_ + (busy - usual_work_) * kLatestShare;
+  // The first ones count alike: what a cold start made slow is not to be taken for usual.
+  usual_work_ += (busy - usual_work_) * std::max(kLatestShare, 1.0 / static_cast<double>(++worked_on_));
 }
 
 void Scheduler::AddTo(ClassifierStats& stats) const {

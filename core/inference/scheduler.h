@@ -111,6 +111,7 @@ class Scheduler {
   int images_[2] ABSL_GUARDED_BY(mutex_) = {0, 0};      // admitted and not answered, by priority
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;           // of their encoded images
   absl::Duration usual_work_ ABSL_GUARDED_BY(mutex_);   // of a lane on one image, lately; zero: not known yet
+  int64_t worked_on_ ABSL_GUARDED_BY(mutex_) = 0;       // images
   batching::FairQueue<RequestPointer> decode_queue_ ABSL_GUARDED_BY(mutex_);
   ClassifierStats counts_ ABSL_GUARDED_BY(mutex_);                 // of them those that only grow
   std::list<Line> lines_ ABSL_GUARDED_BY(mutex_);                  // by turns; some are empty

@@ -148,6 +148,20 @@ TEST(SchedulerTest, RefusesWhatWouldMissItsDeadline) {
   EXPECT_OK(scheduler->Admit(NewRequest()));
 }
 
+TEST(SchedulerTest, ASlowStartIsSoonForgotten) {
+  const auto scheduler = NewScheduler();
+  for (int i = 0; i < 10; ++i) {
+    const RequestPointer request = NewRequest();
+    ASSERT_OK(scheduler->Admit(request));
+    ASSERT_THAT(scheduler->Next(Role::kDecode).requests, ElementsAre(request));
+    scheduler->Leave(*request, i == 0 ? absl::Minutes(10) : absl::Milliseconds(1));
+  }
+  ASSERT_OK(scheduler->Admit(NewRequest()));
+  const RequestPointer hurried = NewRequest();
+  hurried->call.deadline = absl::Now() + absl::Minutes(3);  // one is ahead, for a minute: 1.5 and one of its own
+  EXPECT_OK(scheduler->Admit(hurried));
+}
+
 TEST(SchedulerTest, RequestsExpireWhereverTheyWait) {
   absl::Mutex mutex;
   std::vector<RequestPointer> expired;
