@@ -161,8 +161,9 @@ bool TryDecode(Session& session, uint8_t* cmyk_row, uint8_t* pixels) {
 }
 
 absl::Status Refusal(const Session& session) {
-  if (session.over_limit)
+  if (session.over_limit) {
     return BadImage(absl::StrCat("JPEG of ", session.message, ": save it again as a baseline JPEG"));
+  }
   return BadImage(absl::StrCat("damaged or truncated JPEG: ", session.message));
 }
 

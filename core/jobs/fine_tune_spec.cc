@@ -317,8 +317,7 @@ absl::Status CheckSteps(const TrainSpec& spec, int64_t photos) {
   const auto steps_of = [photos](int epochs, int batch_size) {
     return epochs * ((photos + batch_size - 1) / batch_size);
   };
-  int64_t steps = steps_of(spec.epochs.value_or(0), spec.batch_size.value_or(1));
-  if (!spec.phases.empty()) steps = 0;
+  int64_t steps = spec.phases.empty() ? steps_of(spec.epochs.value_or(0), spec.batch_size.value_or(1)) : 0;
   for (const Phase& phase : spec.phases) steps += steps_of(phase.epochs.value_or(0), phase.batch_size.value_or(1));
   if (steps <= kMaxSteps) return absl::OkStatus();
   return InvalidField("spec.batch_size", absl::StrCat("makes ", steps, " steps of ", photos, " photos; at most ",

@@ -99,7 +99,7 @@ class JobStore {
   // paused. OK for a job that is not paused at all; PreconditionFailed when it has ended or is CANCELLING.
   absl::StatusOr<Job> RequestResume(absl::string_view id);
 
-  // Events of one job after `after_sequence`, at most `limit`; the first ones may have been removed (see the options).
+  // Events of one job after `after_sequence`, at most `limit`, without those removed since (see the options).
   absl::StatusOr<std::vector<Event>> Events(absl::string_view id, int after_sequence, int limit);
   // Events of all jobs after `position`, at most `limit`; and the newest position.
   absl::StatusOr<std::vector<FeedItem>> FeedAfter(int64_t position, int limit);

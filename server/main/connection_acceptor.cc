@@ -72,6 +72,7 @@ ino_t InodeOf(int fd) {
 
 absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Listen(const config::ListenAddress& address,
                                                                                const ConnectionLimits& limits) {
+  RETURN_IF_ERROR(ReserveDescriptors(limits.most));
   std::unique_ptr<ConnectionAcceptor> acceptor(new ConnectionAcceptor(limits));
   acceptor->stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (acceptor->stop_ < 0) return absl::UnavailableError(absl::StrCat("eventfd: ", std::strerror(errno)));

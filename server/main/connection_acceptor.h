@@ -25,7 +25,8 @@ namespace graft {
 class ConnectionAcceptor {
  public:
   // Listens on every address that the host's name has (0.0.0.0 is all of IPv4, :: IPv6 as well); a unix socket's path
-  // is removed again in the end. Unavailable if one cannot be bound, another server's included.
+  // is removed again in the end. Unavailable if one cannot be bound, another server's included, or by
+  // ReserveDescriptors.
   static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Listen(const config::ListenAddress& address,
                                                                     const ConnectionLimits& limits);
   // Neither accepts any more nor ends connections.

@@ -40,7 +40,6 @@
 #include "server/config/server_config.h"
 #include "server/logging/logging.h"
 #include "server/main/access_commands.h"
-#include "server/main/connection_acceptor.h"
 #include "server/main/devices.h"
 #include "server/main/preloader.h"
 #include "server/main/server.h"
@@ -171,7 +170,6 @@ int WaitForStopSignal() {
 
 absl::Status Serve(const config::ServerConfig& config) {
   RETURN_IF_ERROR(config::CheckExposure(config, grpc::Version()));
-  RETURN_IF_ERROR(ReserveDescriptors(ConnectionLimits().most));
   ASSIGN_OR_RETURN(const DevicePlan plan, PlanDevices(config, engine::AvailableDevices(), AvailableCores()));
   const DataFolder data{std::filesystem::absolute(config.data_dir).lexically_normal().string()};
   ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, ClaimDataFolder(data));
