@@ -3,8 +3,11 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <future>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +26,8 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kKeepOneIn = 4;
 constexpr int kAlwaysKept = 4;
+// On the CPU, whatever its threads are: a candidate's last bits depend on how many are beside it.
+constexpr int kGroups = 2;
 
 int DivideUp(int value, int divisor) {
   return (value + divisor - 1) / divisor;
@@ -35,24 +40,30 @@ struct Runner {
   Head head;  // of its best epoch
 };
 
-// Of a candidate over an epoch.
-struct EpochSums {
-  double loss = 0, right = 0;
+// Of a candidate: sums over an epoch's steps, and what validation says after it.
+struct EpochResult {
+  double loss_sum = 0, right_count = 0;
+  evaluate::Metrics validation;
 };
 
-// All candidates side by side, in the last dimension: [.., candidates x classes].
+// Candidates side by side, in the last dimension: [.., candidates x classes].
 struct Columns {
   HeadTensors heads;
   AdamMoments moments;
   ColumnRates rates;
 };
 
-torch::Tensor ColumnsOf(const torch::Tensor& tensor, const torch::Tensor& candidates, int classes) {
-  return tensor.unflatten(-1, {-1, classes}).index_select(-2, candidates).flatten(-2).contiguous();
+std::vector<torch::Tensor*> TensorsOf(Columns& columns) {
+  std::vector<torch::Tensor*> tensors = {&columns.rates.learning};
+  if (columns.rates.decay.defined()) tensors.push_back(&columns.rates.decay);
+  for (HeadTensors* const part : {&columns.heads, &columns.moments.first, &columns.moments.second}) {
+    tensors.insert(tensors.end(), {&part->kernel, &part->bias});
+  }
+  return tensors;
 }
 
-HeadTensors ColumnsOf(const HeadTensors& heads, const torch::Tensor& candidates, int classes) {
-  return {.kernel = ColumnsOf(heads.kernel, candidates, classes), .bias = ColumnsOf(heads.bias, candidates, classes)};
+torch::Tensor ColumnsOf(const torch::Tensor& tensor, const torch::Tensor& candidates, int classes) {
+  return tensor.unflatten(-1, {-1, classes}).index_select(-2, candidates).flatten(-2).contiguous();
 }
 
 ColumnRates RatesOf(const std::vector<SweepCandidate>& candidates, int classes, const at::Device& device) {
@@ -82,37 +93,125 @@ Columns FirstColumns(int dimension, const HeadOptions& options, const std::vecto
   return columns;
 }
 
-// LibTorch throws out of every method.
-class SweepTraining {
+// Those of `all` at these places.
+Columns Select(Columns& all, const std::vector<int64_t>& candidates, int classes) {
+  const torch::Tensor places = torch::tensor(candidates).to(all.heads.bias.device());
+  Columns selected = all;
+  for (torch::Tensor* const tensor : TensorsOf(selected)) *tensor = ColumnsOf(*tensor, places, classes);
+  return selected;
+}
+
+Columns SideBySide(std::vector<Columns>& groups) {
+  Columns all = groups.front();
+  const std::vector<torch::Tensor*> joined = TensorsOf(all);
+  for (size_t i = 0; i < joined.size(); ++i) {
+    std::vector<torch::Tensor> parts;
+    for (Columns& group : groups) parts.push_back(*TensorsOf(group)[i]);
+    *joined[i] = torch::cat(parts, -1);
+  }
+  return all;
+}
+
+// What all candidates read. LibTorch throws out of every method; thread-safe.
+class SweepData {
  public:
-  SweepTraining(const LabelledFeatures& train, const LabelledFeatures& validation, const HeadOptions& options,
-                const std::vector<SweepCandidate>& candidates)
+  SweepData(const LabelledFeatures& train, const LabelledFeatures& validation, const HeadOptions& options)
       : options_(options),
         device_(options.device),
         features_(FeatureTensor(train, device_)),
         labels_(LabelTensor(train, device_)),
         views_(train.views),
         validation_features_(FeatureTensor(validation, device_)),
-        validation_labels_(validation.labels),
-        columns_(FirstColumns(train.dimension, options, candidates)) {
-    for (const SweepCandidate& candidate : candidates) {
-      const int number = static_cast<int>(running_.size()) + 1;
-      running_.push_back(
-          {.trial = {.number = number, .candidate = candidate, .train_loss = kInfinity, .validation_loss = kInfinity}});
+        validation_labels_(validation.labels) {}
+
+  int images() const { return static_cast<int>(features_.size(0)) / views_; }
+  int steps() const { return DivideUp(images(), options_.batch_size); }
+  torch::Tensor Order(int epoch) const {
+    return torch::tensor(EpochRows(options_.seed, epoch, images(), views_)).to(device_);
+  }
+
+  // One epoch of these candidates in `order`, and their validation; none once `interrupted` says so.
+  std::optional<std::vector<EpochResult>> TrainOnce(Columns& columns, const torch::Tensor& order, int64_t steps_before,
+                                                    const std::function<bool()>& interrupted) const {
+    const int64_t candidates = columns.heads.bias.size(0) / options_.classes;
+    torch::Tensor losses = torch::zeros({candidates}, torch::dtype(torch::kFloat64).device(device_));
+    torch::Tensor right = torch::zeros_like(losses);
+    for (int64_t step = 0; step < steps(); ++step) {
+      if (interrupted()) return std::nullopt;
+      const int64_t first = step * options_.batch_size;
+      const torch::Tensor rows = order.slice(0, first, std::min<int64_t>(first + options_.batch_size, images()));
+      const BatchResult batch =
+          ForwardBackward(columns.heads, features_.index_select(0, rows), labels_.index_select(0, rows), candidates);
+      AdamUpdate(columns.heads, columns.moments, batch.gradient, columns.rates, steps_before + step + 1);
+      losses.add_(batch.loss_sum);
+      right.add_(batch.right_count);
     }
+    std::vector<EpochResult> results = Validate(columns.heads, candidates);
+    for (int64_t i = 0; i < candidates; ++i) {
+      results[i].loss_sum = losses[i].item<double>();
+      results[i].right_count = right[i].item<double>();
+    }
+    return results;
+  }
+
+ private:
+  std::vector<EpochResult> Validate(const HeadTensors& heads, int64_t candidates) const {
+    const torch::Tensor logits =
+        torch::addmm(heads.bias, validation_features_, heads.kernel).unflatten(1, {candidates, options_.classes});
+    std::vector<EpochResult> results(candidates);
+    for (int64_t i = 0; i < candidates; ++i) {
+      std::vector<float> probabilities = ToVector(logits.select(1, i));
+      evaluate::Softmax(absl::MakeSpan(probabilities), options_.classes);
+      results[i].validation = evaluate::Evaluate(probabilities, validation_labels_, options_.classes);
+    }
+    return results;
+  }
+
+  const HeadOptions& options_;
+  const at::Device device_;
+  const torch::Tensor features_;  // [rows, dimension], float32
+  const torch::Tensor labels_;    // [rows], int64
+  const int views_;
+  const torch::Tensor validation_features_;  // [images, dimension], float32
+  const std::vector<int> validation_labels_;
+};
+
+// LibTorch throws out of every method.
+class SweepTraining {
+ public:
+  // With `threads` above 1, a group of candidates may have a thread of its own. The groups are the same either way.
+  SweepTraining(const LabelledFeatures& train, const LabelledFeatures& validation, const HeadOptions& options,
+                const std::vector<SweepCandidate>& candidates, int threads)
+      : options_(options), threads_(threads), data_(train, validation, options) {
+    std::vector<int64_t> all;
+    for (const SweepCandidate& candidate : candidates) {
+      all.push_back(running());
+      running_.push_back({.trial = {.number = running() + 1,
+                                    .candidate = candidate,
+                                    .train_loss = kInfinity,
+                                    .validation_loss = kInfinity}});
+    }
+    groups_ = {FirstColumns(train.dimension, options, candidates)};
+    Regroup(all);
   }
 
   absl::StatusOr<SweptHead> Run(const SweepObserver& observer, const std::function<bool()>& stop,
                                 const std::function<bool()>& finish) {
     const int candidates = running();
     for (int epoch = 1; !running_.empty(); ++epoch) {
-      ASSIGN_OR_RETURN(const bool finished, TrainOnce(epoch, stop, [&] { return epoch > 1 && finish(); }));
-      if (finished) {
+      bool stopped = false;
+      const std::optional<std::vector<EpochResult>> results = TrainOnce(epoch, [&] {
+        stopped = stopped || stop();
+        return stopped || (epoch > 1 && finish());
+      });
+      if (stopped) return absl::CancelledError(absl::StrCat("stopped in epoch ", epoch));
+      if (!results) {
         swept_.finished_early = true;
         RETURN_IF_ERROR(Leave(std::vector<bool>(running_.size(), true), observer));
         break;
       }
-      std::vector<bool> ended = Validate(epoch);
+      std::vector<bool> ended;
+      for (int i = 0; i < running(); ++i) ended.push_back(Note(i, epoch, (*results)[i]));
       if (epoch == DivideUp(options_.epochs, 16) || epoch == DivideUp(options_.epochs, 4)) EndAllButTheBest(ended);
       RETURN_IF_ERROR(Leave(ended, observer));
     }
@@ -122,57 +221,54 @@ class SweepTraining {
 
  private:
   int running() const { return static_cast<int>(running_.size()); }
-  int64_t images() const { return features_.size(0) / views_; }
 
-  // One epoch of all; or true, where `finish` kept it from its end.
-  absl::StatusOr<bool> TrainOnce(int epoch, const std::function<bool()>& stop, const std::function<bool()>& finish) {
-    const torch::Tensor order =
-        torch::tensor(EpochRows(options_.seed, epoch, static_cast<int>(images()), views_)).to(device_);
-    torch::Tensor losses = torch::zeros({running()}, torch::dtype(torch::kFloat64).device(device_));
-    torch::Tensor right = torch::zeros_like(losses);
-    for (int64_t first = 0; first < images(); first += options_.batch_size) {
-      if (stop()) return absl::CancelledError(absl::StrCat("stopped in epoch ", epoch));
-      if (finish()) return true;
-      const torch::Tensor rows = order.slice(0, first, std::min(first + options_.batch_size, images()));
-      const BatchResult batch =
-          ForwardBackward(columns_.heads, features_.index_select(0, rows), labels_.index_select(0, rows), running());
-      AdamUpdate(columns_.heads, columns_.moments, batch.gradient, columns_.rates, ++adam_step_);
-      losses.add_(batch.loss_sum);
-      right.add_(batch.right_count);
+  // One epoch of all, in the order of running_; none once `interrupted`, which this thread asks at every step, says so.
+  std::optional<std::vector<EpochResult>> TrainOnce(int epoch, const std::function<bool()>& interrupted) {
+    const torch::Tensor order = data_.Order(epoch);
+    const int64_t steps_before = int64_t{epoch - 1} * data_.steps();
+    std::atomic<bool> ends = false;
+    const auto train_others = [&] {
+      const SingleThread single_thread;
+      const c10::InferenceMode no_autograd;
+      std::vector<std::optional<std::vector<EpochResult>>> results;
+      for (size_t i = 1; i < groups_.size(); ++i) {
+        results.push_back(data_.TrainOnce(groups_[i], order, steps_before, [&] { return ends.load(); }));
+      }
+      return results;
+    };
+    auto others = std::async(threads_ > 1 ? std::launch::async : std::launch::deferred, train_others);
+    std::optional<std::vector<EpochResult>> all = data_.TrainOnce(groups_[0], order, steps_before, [&] {
+      if (interrupted()) ends = true;
+      return ends.load();
+    });
+    for (const std::optional<std::vector<EpochResult>>& results : others.get()) {
+      if (all && results) all->insert(all->end(), results->begin(), results->end());
     }
-    sums_.clear();
-    for (int i = 0; i < running(); ++i) sums_.push_back({losses[i].item<double>(), right[i].item<double>()});
-    return false;
+    return all;
   }
 
-  // Which of the running have ended with the epoch.
-  std::vector<bool> Validate(int epoch) {
-    const torch::Tensor logits = torch::addmm(columns_.heads.bias, validation_features_, columns_.heads.kernel)
-                                     .unflatten(1, {running(), options_.classes});
-    std::vector<bool> ended;
-    for (int i = 0; i < running(); ++i) {
-      std::vector<float> probabilities = ToVector(logits.select(1, i));
-      evaluate::Softmax(absl::MakeSpan(probabilities), options_.classes);
-      ended.push_back(Note(i, epoch, evaluate::Evaluate(probabilities, validation_labels_, options_.classes)));
-    }
-    return ended;
-  }
-
-  // Whether the runner at `column` ends with this epoch.
-  bool Note(int column, int epoch, const evaluate::Metrics& metrics) {
-    Runner& runner = running_[column];
+  // Whether the runner at `place` ends with this epoch.
+  bool Note(int place, int epoch, const EpochResult& result) {
+    Runner& runner = running_[place];
     SweepTrial& trial = runner.trial;
     trial.epochs = epoch;
-    if (!std::isfinite(sums_[column].loss) || !std::isfinite(metrics.loss)) return true;
-    if (metrics.loss < trial.validation_loss) {
-      trial.train_loss = sums_[column].loss / static_cast<double>(images());
-      trial.train_accuracy = sums_[column].right / static_cast<double>(images());
-      trial.validation_loss = metrics.loss;
-      trial.validation_accuracy = metrics.accuracy;
+    if (!std::isfinite(result.loss_sum) || !std::isfinite(result.validation.loss)) return true;
+    if (result.validation.loss < trial.validation_loss) {
+      trial.train_loss = result.loss_sum / data_.images();
+      trial.train_accuracy = result.right_count / data_.images();
+      trial.validation_loss = result.validation.loss;
+      trial.validation_accuracy = result.validation.accuracy;
       runner.best_epoch = epoch;
-      runner.head = ToHead(ColumnsOf(columns_.heads, torch::tensor({int64_t{column}}).to(device_), options_.classes));
+      runner.head = HeadAt(place);
     }
     return epoch == options_.epochs || epoch - runner.best_epoch >= options_.patience;
+  }
+
+  Head HeadAt(int place) const {
+    const HeadTensors& heads = groups_[place / group_size_].heads;
+    const int64_t first = int64_t{place % group_size_} * options_.classes;
+    return ToHead({.kernel = heads.kernel.narrow(1, first, options_.classes),
+                   .bias = heads.bias.narrow(0, first, options_.classes)});
   }
 
   // Of equals the first goes on.
@@ -191,28 +287,30 @@ class SweepTraining {
   // Takes the ended out of the running.
   absl::Status Leave(const std::vector<bool>& ended, const SweepObserver& observer) {
     std::vector<Runner> staying;
-    std::vector<int64_t> staying_columns;
+    std::vector<int64_t> places;
     for (int i = 0; i < running(); ++i) {
       if (ended[i]) {
         RETURN_IF_ERROR(End(std::move(running_[i]), observer));
         continue;
       }
       staying.push_back(std::move(running_[i]));
-      staying_columns.push_back(i);
+      places.push_back(i);
     }
-    if (staying.size() < running_.size() && !staying.empty()) KeepColumns(staying_columns);
+    if (staying.size() < running_.size() && !staying.empty()) Regroup(places);
     running_ = std::move(staying);
     return absl::OkStatus();
   }
 
-  void KeepColumns(const std::vector<int64_t>& candidates) {
-    const torch::Tensor kept = torch::tensor(candidates).to(device_);
-    const auto keep = [&](auto& columns) { columns = ColumnsOf(columns, kept, options_.classes); };
-    keep(columns_.heads);
-    keep(columns_.moments.first);
-    keep(columns_.moments.second);
-    keep(columns_.rates.learning);
-    if (columns_.rates.decay.defined()) keep(columns_.rates.decay);
+  // The candidates at these places, dealt out to groups again.
+  void Regroup(const std::vector<int64_t>& places) {
+    Columns all = SideBySide(groups_);
+    const auto count = static_cast<int>(places.size());
+    group_size_ = all.heads.bias.is_cpu() ? DivideUp(count, kGroups) : count;
+    groups_.clear();
+    for (int first = 0; first < count; first += group_size_) {
+      const auto begin = places.begin() + first;
+      groups_.push_back(Select(all, {begin, begin + std::min(group_size_, count - first)}, options_.classes));
+    }
   }
 
   absl::Status End(Runner runner, const SweepObserver& observer) {
@@ -227,17 +325,12 @@ class SweepTraining {
   }
 
   const HeadOptions& options_;
-  const at::Device device_;
-  const torch::Tensor features_;  // [rows, dimension], float32
-  const torch::Tensor labels_;    // [rows], int64
-  const int views_;
-  const torch::Tensor validation_features_;  // [images, dimension], float32
-  const std::vector<int> validation_labels_;
+  const int threads_;
+  const SweepData data_;
   const Stopwatch stopwatch_;
-  std::vector<Runner> running_;  // in the order of the columns
-  std::vector<EpochSums> sums_;  // of them, over the last epoch
-  Columns columns_;
-  int64_t adam_step_ = 0;
+  std::vector<Runner> running_;  // in the order of the columns in groups_
+  std::vector<Columns> groups_;  // of group_size_ candidates, the last one of what is left
+  int group_size_ = 0;
   SweptHead swept_;
   double lowest_loss_ = kInfinity;
 };
@@ -253,9 +346,10 @@ absl::StatusOr<SweptHead> Sweep(const LabelledFeatures& train, const LabelledFea
   RETURN_IF_ERROR(CheckStart(options.start, train.dimension, options.classes));
   if (candidates.empty()) return absl::InvalidArgumentError("there is no candidate to train");
   return network::StatusFromThrow(absl::StatusCode::kInternal, "sweep", [&]() -> absl::StatusOr<SweptHead> {
+    const int threads = at::get_num_threads();
     const SingleThread single_thread;
     const c10::InferenceMode no_autograd;
-    return SweepTraining(train, validation, options, candidates).Run(observer, stop, finish);
+    return SweepTraining(train, validation, options, candidates, threads).Run(observer, stop, finish);
   });
 }
 

@@ -45,7 +45,8 @@ using SweepObserver = std::function<absl::Status(const SweepTrial&)>;
 // loss is not finite ends there. Source: Jamieson and Talwalkar, Non-stochastic best arm identification and
 // hyperparameter optimization, 2016; eta is 4.
 //
-// Same inputs, options and machine: bit-identical head; runs on one thread. Nothing is kept on disk: a run that was
+// Same inputs, options and machine: bit-identical head, whatever LibTorch's threads are; with more than one, two are
+// used, and `observer`, `stop` and `finish` are called on the caller's. Nothing is kept on disk: a run that was
 // stopped starts again, and ends the same. `observer` sees each trial when it ends; a non-OK answer stops with it.
 // `stop` and `finish` are asked every step. `stop`: Cancelled. `finish`, once an epoch is done: all candidates end with
 // it. InvalidArgument if there is no candidate; Diverged if the loss of none is finite.

@@ -1,5 +1,7 @@
 #include "core/train/sweep.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -118,6 +120,17 @@ TEST_F(SweepTest, DivergedCandidateEndsAndTheOthersDoNotNotice) {
 TEST_F(SweepTest, SameBytesEveryTime) {
   ASSERT_OK_AND_ASSIGN(const SweptHead one, Run(Rates(16)));
   ASSERT_OK_AND_ASSIGN(const SweptHead two, Run(Rates(16)));
+  EXPECT_EQ(SerializeHead(one.head), SerializeHead(two.head));
+}
+
+TEST_F(SweepTest, SameBytesWithAnyNumberOfThreads) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  ASSERT_OK_AND_ASSIGN(const SweptHead one, Run(Rates(17)));
+  at::set_num_threads(2);
+  ASSERT_OK_AND_ASSIGN(const SweptHead two, Run(Rates(17)));
+  EXPECT_EQ(at::get_num_threads(), 2);
+  at::set_num_threads(threads);
   EXPECT_EQ(SerializeHead(one.head), SerializeHead(two.head));
 }
 
