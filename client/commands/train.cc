@@ -204,7 +204,7 @@ void DefineFlags(CLI::App& train, TrainOptions& options) {
       ->type_name("HOW");
   train
       .add_option("--precision", options.precision,
-                  "f32, bf16 or auto (bf16 where the device has it and validation accuracy does not suffer) [auto]")
+                  "f32, bf16 or auto (bf16 where that is faster and validation accuracy does not suffer) [auto]")
       ->type_name("PRECISION");
   train.add_option("--priority", options.priority, "Place in the queue: low, normal or high [normal]")
       ->type_name("PRIORITY");

@@ -35,6 +35,10 @@ bool SupportsPrecision(const std::string& device, Precision precision) {
   return precision == Precision::kF32 || (device == kCpu ? ProcessorHasBf16() : GpuHasBf16(device));
 }
 
+bool IsBf16Faster(const std::string& device) {
+  return SupportsPrecision(device, Precision::kBf16) && (device != kCpu || ProcessorHasMatrixUnit());
+}
+
 std::vector<std::pair<std::string, std::string>> LibraryVersions() {
   const auto version = [](const std::string& name) { return name.substr(name.find('-') + 1); };
   return {{"libtorch", version(TorchName())}, {"openvino", version(OpenVinoName())}};

@@ -161,6 +161,14 @@ bool ProcessorHasBf16() {
          std::find(capabilities->begin(), capabilities->end(), ov::device::capability::BF16) != capabilities->end();
 }
 
+bool ProcessorHasMatrixUnit() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("amx-bf16");
+#else
+  return ProcessorHasBf16();
+#endif
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> CreateOpenVinoEngine(const weights::StoredWeights& weights,
                                                              const EngineTarget& target) {
   const std::string doing = absl::StrCat("load ", weights.backbone);

@@ -15,6 +15,9 @@ std::string OpenVinoName();
 // Whether this processor has instructions for bfloat16 and OpenVINO uses them.
 bool ProcessorHasBf16();
 
+// Whether this processor multiplies matrices of bfloat16 in a unit made for that: on x86, AMX.
+bool ProcessorHasMatrixUnit();
+
 // `target` was checked. The backbone goes through ONNX into OpenVINO: once for callers that use one core each, and once
 // more, where there are several cores, for a caller that uses all.
 absl::StatusOr<std::unique_ptr<Engine>> CreateOpenVinoEngine(const weights::StoredWeights& weights,

@@ -19,6 +19,7 @@ struct EngineFactory {
                                                                 const engine::EngineTarget& target)>
       create = engine::CreateEngine;
   std::function<bool(const std::string& device, engine::Precision precision)> supports = engine::SupportsPrecision;
+  std::function<bool(const std::string& device)> is_bf16_faster = engine::IsBf16Faster;
 };
 
 // One thread at a time.
@@ -32,6 +33,7 @@ class EngineCache {
   bool Supports(const std::string& device, engine::Precision precision) const {
     return factory_.supports(device, precision);
   }
+  bool IsBf16Faster(const std::string& device) const { return factory_.is_bf16_faster(device); }
   // Valid until the next Get or Drop. Errors of engine::CreateEngine.
   absl::StatusOr<engine::Engine*> Get(const weights::StoredWeights& weights, const engine::EngineTarget& target);
   // Frees the memory of the engine, whose pointers end.

@@ -151,7 +151,7 @@ absl::StatusOr<Precision> TrainRun::FirstPrecision() const {
         absl::StrCat("spec.precision: device '", spec_.device, "' has no bf16; use \"auto\" or \"f32\""));
   }
   const std::string wanted = log_.precision_chosen() ? log_.precision_chosen()->precision : spec_.precision;
-  const bool bf16 = wanted == engine::NameOf(Precision::kBf16) || (wanted == kAutoPrecision && has_bf16);
+  const bool bf16 = wanted == engine::NameOf(Precision::kBf16) || (wanted == kAutoPrecision && AutoTriesBf16());
   return bf16 ? Precision::kBf16 : Precision::kF32;
 }
 
@@ -220,7 +220,7 @@ absl::StatusOr<Candidate> TrainRun::Untrained(const TrainInputs& inputs) {
 }
 
 absl::Status TrainRun::PrepareEvaluation(const TrainInputs& inputs, Candidate& candidate) {
-  if (spec_.precision == kAutoPrecision && resources_.engines->Supports(spec_.device, Precision::kBf16)) {
+  if (AutoTriesBf16()) {
     ASSIGN_OR_RETURN(const jobs::PrecisionReport measured, Measure(inputs, candidate));
     candidate.precision = ChooseBy(measured);
   }
@@ -239,9 +239,12 @@ std::string TrainRun::StopReason(const Candidate& candidate) const {
   return epochs < jobs::TotalEpochs(spec_) ? kEarlyStopped : kCompleted;
 }
 
+bool TrainRun::AutoTriesBf16() const {
+  return spec_.precision == kAutoPrecision && resources_.engines->IsBf16Faster(spec_.device);
+}
+
 bool TrainRun::MustChoosePrecision() const {
-  return spec_.precision == kAutoPrecision && !log_.precision_chosen() &&
-         resources_.engines->Supports(spec_.device, Precision::kBf16);
+  return AutoTriesBf16() && !log_.precision_chosen();
 }
 
 absl::StatusOr<Precision> TrainRun::ChoosePrecision(const TrainInputs& inputs, const Candidate& candidate) {

@@ -46,6 +46,8 @@ class TrainRun {
   // Of a candidate after phases on photos: the precision to serve it in, and features in it.
   absl::Status PrepareEvaluation(const TrainInputs& inputs, Candidate& candidate);
   std::string StopReason(const Candidate& candidate) const;
+  // Where bf16 is not the faster one, there is nothing to win with it.
+  bool AutoTriesBf16() const;
   // Whether the precision to serve in is still to be measured.
   bool MustChoosePrecision() const;
   absl::StatusOr<engine::Precision> ChoosePrecision(const TrainInputs& inputs, const Candidate& candidate);

@@ -25,7 +25,7 @@ class TrainingSite {
   static constexpr char kBackbone[] = "mobilenet_v2";
 
   // With fake engines, which it counts; and with bf16 if that has an arithmetic.
-  void Open(std::optional<FakeEngine::Arithmetic> bf16 = std::nullopt) {
+  void Open(std::optional<FakeEngine::Arithmetic> bf16 = std::nullopt, bool bf16_is_faster = true) {
     Open({.id = [](const std::string&, engine::Precision precision) { return FakeEngine::IdOf(precision); },
           .create =
               [this, bf16](const weights::StoredWeights&, const engine::EngineTarget& target) {
@@ -34,7 +34,8 @@ class TrainingSite {
           .supports =
               [bf16](const std::string&, engine::Precision precision) {
                 return precision == engine::Precision::kF32 || bf16.has_value();
-              }});
+              },
+          .is_bf16_faster = [bf16, bf16_is_faster](const std::string&) { return bf16.has_value() && bf16_is_faster; }});
   }
   void Open(workflow::EngineFactory factory) {
     ASSERT_OK_AND_ASSIGN(database_, store::Database::Open(folder_ / "graft.db"));

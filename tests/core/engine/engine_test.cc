@@ -7,6 +7,8 @@
 #include <random>
 #include <thread>
 
+#include "absl/strings/match.h"
+#include "core/base/file.h"
 #include "core/engine/torch_engine.h"
 #include "core/network/backbone.h"
 #include "tests/testing/random_backbone.h"
@@ -186,6 +188,14 @@ TEST(CreateEngineTest, PrecisionThatTheProcessorLacksIsRefused) {
   if (SupportsPrecision("cpu", Precision::kBf16)) GTEST_SKIP() << "this processor has bfloat16";
   EXPECT_THAT(CreateEngine({.backbone = "mobilenet_v2"}, {.precision = Precision::kBf16}),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("bf16")));
+}
+
+TEST(Bf16Test, IsTakenForFasterOnlyWithAMatrixUnit) {
+  EXPECT_FALSE(IsBf16Faster("cuda:99"));
+#ifdef __x86_64__
+  ASSERT_OK_AND_ASSIGN(const std::string cpuinfo, ReadFile("/proc/cpuinfo", 16 << 20));
+  EXPECT_EQ(IsBf16Faster("cpu"), absl::StrContains(cpuinfo, " amx_bf16 "));
+#endif
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ constexpr int kPerClass = 40;
 
 class PrecisionWorkflowTest : public ::testing::Test {
  protected:
-  void Open(std::optional<FakeEngine::Arithmetic> bf16) {
-    site_.Open(bf16);
+  void Open(std::optional<FakeEngine::Arithmetic> bf16, bool bf16_is_faster = true) {
+    site_.Open(bf16, bf16_is_faster);
     site_.PutWeights();
     site_.ImportPictures("colours", kPerClass);
   }
@@ -91,6 +91,18 @@ TEST_F(PrecisionWorkflowTest, AutoTakesBf16WhereThatLosesNothing) {
   EXPECT_EQ(manifest.precision, "bf16");
   EXPECT_EQ(manifest.library_versions.at("engine"), "fake-1/cpu/bf16");
   EXPECT_NE(job.result->weights_sha256, RunToEnd(Spec("f32")).result->weights_sha256);
+}
+
+TEST_F(PrecisionWorkflowTest, AutoStaysInF32WhereBf16IsSlower) {
+  Open(FakeEngine::Arithmetic::kRounded, /*bf16_is_faster=*/false);
+  const jobs::Job job = RunToEnd(Spec("auto"));
+  EXPECT_EQ(
+      ReportOf(job),
+      (jobs::PrecisionReport{.precision = "f32", .images = 24, .accuracy_f32 = 1, .accuracy_bf16 = 1, .agreement = 1}));
+  EXPECT_THAT(EventsOf<jobs::PrecisionChosen>(job.id), SizeIs(0));
+  EXPECT_EQ(ManifestOf(job).precision, "f32");
+  EXPECT_EQ(job.result->weights_sha256, RunToEnd(Spec("f32")).result->weights_sha256);
+  EXPECT_EQ(ReportOf(RunToEnd(Spec("bf16"))).precision, "bf16");  // where it is asked for
 }
 
 TEST_F(PrecisionWorkflowTest, AutoTrainsAgainInF32WhereBf16Loses) {
