@@ -19,7 +19,8 @@ import report  # noqa: E402
 import server  # noqa: E402
 
 EPOCHS = {"mobilenet_v2": 10, "efficientnet_v2_b0": 25}
-# What is asked: (photos of animals5 as they are, 7,000), where the processor computes in bf16 and where it does not.
+# What is asked: (photos of animals5 as they are, 7,000), where the processor lists bf16 among its capabilities and where
+# it does not. Whether the job used it is another matter.
 GOALS = {
     "mobilenet_v2": {"bf16": (25, 40), "f32": (15, 40)},
     "efficientnet_v2_b0": {"bf16": (50, 80), "f32": (40, 80)},
@@ -115,9 +116,9 @@ def speed_table(results):
         push = report.spread([run["push"] for run in result["ours"]])
         with_upload = keras["median"] / (ours["median"] + push["median"])
         accuracy = [f"{runs[0]['test_accuracy']:.3f}" for runs in (result["ours"], result["keras"])]
-        rows.append([backbone, EPOCHS[backbone], report.shown(ours, 2), report.shown(push, 2), report.shown(keras, 1),
+        rows.append([backbone, EPOCHS[backbone], result["ours"][0]["precision"], report.shown(ours, 2), report.shown(push, 2), report.shown(keras, 1),
                      f"{keras['median'] / ours['median']:.1f}", f"{with_upload:.1f}", " / ".join(accuracy)])
-    head = ["backbone", "epochs", "Graft, job s", "its upload before s", "Keras s", "Keras / job", "Keras / (upload and job)",
+    head = ["backbone", "epochs", "precision", "Graft, job s", "its upload before s", "Keras s", "Keras / job", "Keras / (upload and job)",
             "test accuracy, Graft / Keras"]
     return report.table(head, rows)
 
@@ -134,10 +135,14 @@ def phase_table(results, photos):
     return report.table(head, rows)
 
 
+def lists_bf16():
+    return any(flag in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8") for flag in (" avx512_bf16 ", " amx_bf16 "))
+
+
 def checks(results, large):
     rows = []
     for backbone, result in results.items():
-        goal = GOALS[backbone][result["ours"][0]["precision"]][large]
+        goal = GOALS[backbone]["bf16" if lists_bf16() else "f32"][large]
         ratio = wall(result["keras"])["median"] / wall(result["ours"])["median"]
         rows.append((f"{backbone}: times faster than Keras, at least {goal}", f"{ratio:.1f}", ratio >= goal))
         gap = max(abs(1 - run["phases"]["total"] / run["total"]) for run in result["ours"])
