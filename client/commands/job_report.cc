@@ -162,7 +162,7 @@ std::string RenderProgressOf(const v1::Job& job) {
 // "best epoch 7 of 10 run", "l2 0.1, the best of 9 tried", "lr 0.01, weight decay 0, the best of 64 tried"
 std::string RenderChoice(const v1::JobResult& result) {
   for (const v1::Trial& trial : result.trials()) {
-    if (!trial.best()) continue;
+    if (!trial.best() || result.best_epoch() > 0) continue;  // phases on photos made a better one
     const std::string setting = RenderSetting(trial);
     return result.trials_size() == 1 ? setting
                                      : absl::StrCat(setting, ", the best of ", result.trials_size(), " tried");
@@ -267,7 +267,10 @@ std::string RenderPhase(const v1::TrainSpec::Phase& phase) {
   const auto append = [&text](absl::string_view name, double value) {
     if (value != 0) absl::StrAppend(&text, ", ", name, " ", value);
   };
-  absl::StrAppend(&text, ", ", phase.epochs(), " epochs, ", phase.optimizer(), ", ", phase.schedule());
+  if (phase.has_epochs()) absl::StrAppend(&text, ", ", phase.epochs(), " epochs");
+  for (const std::string& word : {phase.optimizer(), phase.schedule()}) {
+    if (!word.empty()) absl::StrAppend(&text, ", ", word);
+  }
   append("learning rate", phase.learning_rate());
   append("batch size", phase.batch_size());
   append("patience", phase.patience());

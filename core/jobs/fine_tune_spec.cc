@@ -20,9 +20,10 @@ using Names = std::vector<std::string>;
 constexpr char kHead[] = "head";
 constexpr char kAll[] = "all";
 
-// A preset: its phases, and what holds for all of them.
+// A preset: its phases, and what holds for all of them. The head is the optimum at once: it is what is published where
+// the phases after it make nothing better.
 TrainSpec Balanced(const SpecContext& context) {
-  return {.phases = {{.trainable = kHead, .epochs = context.article_epochs},
+  return {.phases = {{.trainable = kHead, .optimizer = kLbfgs},
                      {.trainable = absl::StrCat("blocks:", context.backbone_blocks / 2),
                       .optimizer = "adam",
                       .schedule = "cosine",
@@ -33,8 +34,8 @@ TrainSpec Balanced(const SpecContext& context) {
           .label_smoothing = 0.1};
 }
 
-TrainSpec Best(const SpecContext& context) {
-  return {.phases = {{.trainable = kHead, .epochs = context.article_epochs},
+TrainSpec Best() {
+  return {.phases = {{.trainable = kHead, .optimizer = kLbfgs},
                      {.trainable = kAll,
                       .optimizer = "adamw",
                       .schedule = "cosine",
@@ -86,16 +87,29 @@ absl::Status CheckBlocks(absl::string_view field, const std::string& trainable, 
                                           " blocks; use blocks:1 to blocks:", context.backbone_blocks, ", or all"));
 }
 
+absl::Status ResolveSolvedPhase(size_t number, Phase& phase) {
+  const auto refuse = [&](absl::string_view name) {
+    return InvalidField(FieldOf(number, name), "does not go with lbfgs, which runs to the optimum: use adam");
+  };
+  if (phase.epochs) return refuse("epochs");
+  if (phase.patience) return refuse("patience");
+  if (phase.batch_size) return refuse("batch_size");
+  if (phase.learning_rate) return refuse("learning_rate");
+  phase.schedule.clear();
+  return absl::OkStatus();
+}
+
 // On cached features, so what needs the backbone's gradients or changed pixels has no place in it.
 absl::Status ResolveHeadPhase(size_t number, Phase& phase) {
   const auto refuse = [&](absl::string_view name) {
     return InvalidField(FieldOf(number, name),
-                        "does not go with \"head\": it is trained on cached features with Adam at a constant rate");
+                        "does not go with \"head\": it is trained on cached features, by adam at a constant rate or "
+                        "by lbfgs to its optimum");
   };
   if (number > 0) {
     return InvalidField(FieldOf(number, "trainable"), "\"head\" can only be the first phase: use blocks:N or all");
   }
-  if (!phase.optimizer.empty() && phase.optimizer != "adam") return refuse("optimizer");
+  RETURN_IF_ERROR(Resolve(FieldOf(number, "optimizer"), phase.optimizer, {"adam", kLbfgs}));
   if (!phase.schedule.empty() && phase.schedule != "constant") return refuse("schedule");
   if (!phase.batch_norm.empty()) return refuse("batch_norm");
   if (phase.accumulation) return refuse("accumulation");
@@ -103,7 +117,7 @@ absl::Status ResolveHeadPhase(size_t number, Phase& phase) {
   if (phase.weight_decay) return refuse("weight_decay");
   if (phase.clip_norm) return refuse("clip_norm");
   if (phase.warmup_epochs) return refuse("warmup_epochs");
-  phase.optimizer = "adam";
+  if (phase.optimizer == kLbfgs) return ResolveSolvedPhase(number, phase);
   phase.schedule = "constant";
   RETURN_IF_ERROR(Resolve(FieldOf(number, "epochs"), phase.epochs, 25, 1, kMaxEpochs));
   RETURN_IF_ERROR(Resolve(FieldOf(number, "patience"), phase.patience, 3, 1, kMaxEpochs));
@@ -191,7 +205,7 @@ absl::Status ResolveEach(const SpecContext& context, std::vector<Phase>& phases)
     }
     RETURN_IF_ERROR(CheckBlocks(FieldOf(i, "trainable"), phase.trainable, context));
     RETURN_IF_ERROR(phase.trainable == kHead ? ResolveHeadPhase(i, phase) : ResolveImagePhase(i, phase));
-    epochs += *phase.epochs;
+    epochs += phase.epochs.value_or(0);
   }
   if (epochs <= kMaxEpochs) return absl::OkStatus();
   return InvalidField("spec.phases", absl::StrCat("have ", epochs, " epochs together; use at most ", kMaxEpochs));
@@ -277,7 +291,7 @@ absl::Status ResolvePhases(const TrainSpec& requested, const SpecContext& contex
   } else if (spec.preset == kCustomPreset) {
     return InvalidField("spec.phases", "are required by preset custom: at least one");
   } else {
-    preset = spec.preset == kBalancedPreset ? Balanced(context) : Best(context);
+    preset = spec.preset == kBalancedPreset ? Balanced(context) : Best();
     RETURN_IF_ERROR(Override(requested, preset.phases.back()));
   }
   if (const absl::Status status = ResolveEach(context, preset.phases); !status.ok()) {
@@ -322,6 +336,10 @@ absl::Status CheckSteps(const TrainSpec& spec, int64_t photos) {
   if (steps <= kMaxSteps) return absl::OkStatus();
   return InvalidField("spec.batch_size", absl::StrCat("makes ", steps, " steps of ", photos, " photos; at most ",
                                                       kMaxSteps, " are accepted: use larger batches or fewer epochs"));
+}
+
+bool SolvesHead(const TrainSpec& spec) {
+  return spec.phases.empty() ? spec.solver == kLbfgs : spec.phases.front().optimizer == kLbfgs;
 }
 
 int TotalEpochs(const TrainSpec& spec) {

@@ -25,12 +25,15 @@ absl::StatusOr<int> TrainedBlocks(absl::string_view field, absl::string_view tra
 bool HasPhases(const TrainSpec& requested);
 
 // Sets `spec.phases` and all that goes with them, every field of what a phase of its kind has. A first phase of the
-// head alone is trained on cached features, as by preset article. InvalidField("spec.phases[1].learning_rate") with the
+// head alone is trained on cached features, as by preset article or fast. InvalidField("spec.phases[1].learning_rate") with the
 // allowed range.
 absl::Status ResolvePhases(const TrainSpec& requested, const SpecContext& context, TrainSpec& spec);
 
 // For a preset without phases: InvalidField for what only phases have.
 absl::Status CheckHasNoPhases(const TrainSpec& requested);
+
+// Whether the head is L-BFGS's, which has no epochs: by the solver, or in a first phase of it. The spec is resolved.
+bool SolvesHead(const TrainSpec& spec);
 
 // Of all phases, or of the head alone. The spec is resolved.
 int TotalEpochs(const TrainSpec& spec);

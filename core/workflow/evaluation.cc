@@ -208,7 +208,7 @@ train::LabelledFeatures SelectAll(const features::FeatureMatrix& matrix, const E
 }
 
 absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const TrainInputs& inputs, const Candidate& candidate,
-                                                       const std::string& device, const EngineCache& engines,
+                                                       const std::string& device, bool with_bf16,
                                                        const FeaturesIn& features_in) {
   Examples photos;
   std::vector<int> labels;
@@ -216,8 +216,7 @@ absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const TrainInputs& inputs
     photos.push_back(inputs.examples[index]);
     labels.push_back(photos.back().label);
   }
-  const auto measure = [&](Precision precision) -> absl::StatusOr<std::optional<std::vector<int>>> {
-    if (!engines.Supports(device, precision)) return std::nullopt;
+  const auto measure = [&](Precision precision) -> absl::StatusOr<std::vector<int>> {
     const absl::StatusOr<features::FeatureMatrix> matrix = features_in(precision, photos);
     if (!matrix.ok()) return BlameComputing(device, matrix.status());
     const train::Head& head = candidate.trained.head;
@@ -227,7 +226,9 @@ absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const TrainInputs& inputs
   };
   TopClassesByPrecision top;
   ASSIGN_OR_RETURN(top.f32, measure(Precision::kF32));
-  ASSIGN_OR_RETURN(top.bf16, measure(Precision::kBf16));
+  if (with_bf16) {
+    ASSIGN_OR_RETURN(top.bf16, measure(Precision::kBf16));
+  }
   return Compare(candidate.precision, labels, top);
 }
 

@@ -10,7 +10,6 @@
 #include "core/jobs/job.h"
 #include "core/registry/evaluation_record.h"
 #include "core/workflow/candidate.h"
-#include "core/workflow/engine_cache.h"
 
 namespace graft::workflow {
 
@@ -27,9 +26,9 @@ train::LabelledFeatures SelectAll(const features::FeatureMatrix& matrix, const E
 using FeaturesIn =
     std::function<absl::StatusOr<features::FeatureMatrix>(engine::Precision precision, const Examples& photos)>;
 
-// The candidate's head on validation photos in each precision that `device` has.
+// The candidate's head on validation photos in f32 and, where asked, in bf16, which the device has.
 absl::StatusOr<jobs::PrecisionReport> MeasurePrecision(const TrainInputs& inputs, const Candidate& candidate,
-                                                       const std::string& device, const EngineCache& engines,
+                                                       const std::string& device, bool with_bf16,
                                                        const FeaturesIn& features_in);
 
 // What the candidate says about itself: its head on the test split, the temperature that its validation split asks for,

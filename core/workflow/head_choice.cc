@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/status_macros.h"
+#include "core/jobs/fine_tune_spec.h"
 #include "core/jobs/train_spec.h"
 #include "core/train/head_solver.h"
 #include "core/train/sweep.h"
@@ -110,7 +111,7 @@ absl::StatusOr<ChosenHead> Sweep(const Attempt& attempt, const train::HeadOption
 }  // namespace
 
 bool HasTrials(const jobs::TrainSpec& spec) {
-  return spec.solver == jobs::kLbfgs || !spec.sweep.empty();
+  return jobs::SolvesHead(spec) || !spec.sweep.empty();
 }
 
 absl::StatusOr<ChosenHead> ChooseHead(const Attempt& attempt, const train::HeadOptions& options, const Splits& splits) {

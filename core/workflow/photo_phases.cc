@@ -119,7 +119,7 @@ absl::StatusOr<std::string> RunPhotoPhases(const Attempt& attempt, JobFeatures& 
   }
   if (train::IsDiverged(tuned.status())) return BlameOn(FailureType::kConfig, tuned.status());
   if (!tuned.ok()) return BlameComputing(spec.device, tuned.status());
-  if (before > 0 && BestOf(*tuned).validation_accuracy < candidate.trained.validation_accuracy) {
+  if (BeginsWithHead(spec) && BestOf(*tuned).validation_accuracy < candidate.trained.validation_accuracy) {
     RETURN_IF_ERROR(KeepHead(*tuned, log, candidate));
     return finished_early;
   }

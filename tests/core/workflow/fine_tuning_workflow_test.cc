@@ -72,19 +72,46 @@ class FineTuningWorkflowTest : public ::testing::Test {
     return spec;
   }
 
-  jobs::Job Get(const std::string& id) { return site_.jobs().Get(id).value_or(jobs::Job{}); }
-  std::vector<jobs::EpochDone> Epochs(const std::string& id) {
-    std::vector<jobs::EpochDone> epochs;
-    for (const jobs::Event& event : site_.jobs().Events(id, 0, 10000).value_or(std::vector<jobs::Event>{})) {
-      if (const auto* epoch = std::get_if<jobs::EpochDone>(&event.body)) epochs.push_back(*epoch);
-    }
-    return epochs;
+  // The head at its optimum, then the same.
+  static jobs::TrainSpec SolvedSpec() {
+    jobs::TrainSpec spec = Spec();
+    spec.phases[0] = {.trainable = "head", .optimizer = "lbfgs"};
+    return spec;
   }
+
+  jobs::Job Get(const std::string& id) { return site_.jobs().Get(id).value_or(jobs::Job{}); }
+  template <typename Body>
+  std::vector<Body> EventsOf(const std::string& id) {
+    std::vector<Body> bodies;
+    for (const jobs::Event& event : site_.jobs().Events(id, 0, 10000).value_or(std::vector<jobs::Event>{})) {
+      if (const auto* body = std::get_if<Body>(&event.body)) bodies.push_back(*body);
+    }
+    return bodies;
+  }
+  std::vector<jobs::EpochDone> Epochs(const std::string& id) { return EventsOf<jobs::EpochDone>(id); }
   jobs::Job RunToEnd(const jobs::TrainSpec& spec) {
     const jobs::Claim claim = site_.SubmitAndClaim(spec);
     EXPECT_OK(RunTrainJob(site_.resources(), claim, Never));
     const jobs::Job job = Get(claim.lease.job_id);
     EXPECT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
+    return job;
+  }
+  // Another attempt takes the job after so many epochs.
+  jobs::Job RunStolenAfter(size_t epochs, const jobs::TrainSpec& spec) {
+    const jobs::Claim first = site_.SubmitAndClaim(spec);
+    std::optional<jobs::Claim> second;
+    const auto steal = [&] {
+      if (!second && Epochs(first.lease.job_id).size() == epochs) {
+        EXPECT_OK(site_.jobs().ReleaseLeases("cpu"));
+        second = site_.Claim("cpu");
+      }
+      return false;
+    };
+    EXPECT_TRUE(IsLeaseLost(RunTrainJob(site_.resources(), first, steal)));
+    EXPECT_TRUE(second.has_value());
+    EXPECT_OK(RunTrainJob(site_.resources(), second.value_or(first), Never));
+    const jobs::Job job = Get(first.lease.job_id);
+    EXPECT_EQ(job.state, State::kSucceeded);
     return job;
   }
   registry::ModelVersion Published(int number) {
@@ -138,26 +165,49 @@ TEST_F(FineTuningWorkflowTest, AnotherAttemptEndsWithTheSameBytes) {
   RunToEnd(Spec());
   // Stolen after an epoch of each kind, and in the middle of one.
   for (const size_t epochs : {2, 4}) {
-    const jobs::Claim first = site_.SubmitAndClaim(Spec());
-    std::optional<jobs::Claim> second;
-    const auto steal = [&] {
-      if (!second && Epochs(first.lease.job_id).size() == epochs) {
-        EXPECT_OK(site_.jobs().ReleaseLeases("cpu"));
-        second = site_.Claim("cpu");
-      }
-      return false;
-    };
-    EXPECT_TRUE(IsLeaseLost(RunTrainJob(site_.resources(), first, steal)));
-    ASSERT_TRUE(second.has_value());
-    ASSERT_OK(RunTrainJob(site_.resources(), *second, Never));
-    const jobs::Job job = Get(first.lease.job_id);
-    ASSERT_EQ(job.state, State::kSucceeded);
+    const jobs::Job job = RunStolenAfter(epochs, Spec());
     EXPECT_EQ(Epochs(job.id).size(), 5u) << "each epoch is reported once";
   }
   for (const int number : {2, 3}) {
     EXPECT_EQ(Published(number).backbone_sha256, Published(1).backbone_sha256);
     EXPECT_EQ(Published(number).head_sha256, Published(1).head_sha256);
   }
+}
+
+TEST_F(FineTuningWorkflowTest, HeadMayBeSolvedBeforeThePhotos) {
+  const jobs::Job job = RunToEnd(SolvedSpec());
+  EXPECT_THAT(Epochs(job.id),
+              ElementsAre(Field(&jobs::EpochDone::phase, "blocks:1"), Field(&jobs::EpochDone::phase, "blocks:1")));
+  EXPECT_EQ(Epochs(job.id)[0].epoch, 1);
+  EXPECT_EQ(job.result->epochs_run, 2);
+  EXPECT_GT(job.result->best_epoch, 0);
+  EXPECT_EQ(job.result->stop_reason, "completed");
+  EXPECT_NE(Published(1).backbone_sha256, base_.sha256);
+  const size_t trials = job.result->trials.size();
+  EXPECT_GT(trials, 1u);
+  EXPECT_EQ(EventsOf<jobs::TrialDone>(job.id).size(), trials);
+
+  const jobs::Job stolen = RunStolenAfter(1, SolvedSpec());
+  EXPECT_EQ(EventsOf<jobs::TrialDone>(stolen.id).size(), trials);
+  EXPECT_EQ(Epochs(stolen.id).size(), 2u);
+  EXPECT_EQ(Published(2).backbone_sha256, Published(1).backbone_sha256);
+  EXPECT_EQ(Published(2).head_sha256, Published(1).head_sha256);
+}
+
+TEST_F(FineTuningWorkflowTest, SolvedHeadIsPublishedWhereThePhasesEndBelowIt) {
+  jobs::TrainSpec spec = SolvedSpec();
+  spec.precision = "f32";
+  spec.phases[1].learning_rate = 10;  // destroys what there is
+  spec.phases[1].epochs = 1;
+  const jobs::Job job = RunToEnd(spec);
+  EXPECT_TRUE(job.result->discarded_validation_accuracy.has_value());
+  EXPECT_EQ(job.result->best_epoch, 0);
+  EXPECT_EQ(job.result->epochs_run, 1);
+  EXPECT_EQ(Published(1).backbone_sha256, base_.sha256);
+  jobs::TrainSpec alone = spec;
+  alone.phases.pop_back();
+  RunToEnd(alone);
+  EXPECT_EQ(Published(2).head_sha256, Published(1).head_sha256);
 }
 
 TEST_F(FineTuningWorkflowTest, CancelledWhileItTrainsTheBackbone) {
