@@ -25,8 +25,8 @@ absl::StatusOr<int> TrainedBlocks(absl::string_view field, absl::string_view tra
 bool HasPhases(const TrainSpec& requested);
 
 // Sets `spec.phases` and all that goes with them, every field of what a phase of its kind has. A first phase of the
-// head alone is trained on cached features, as by preset article or fast. InvalidField("spec.phases[1].learning_rate") with the
-// allowed range.
+// head alone is trained on cached features, as by preset article or fast. InvalidField("spec.phases[1].learning_rate")
+// with the allowed range.
 absl::Status ResolvePhases(const TrainSpec& requested, const SpecContext& context, TrainSpec& spec);
 
 // For a preset without phases: InvalidField for what only phases have.
