@@ -193,6 +193,7 @@ absl::Status CheckStart(const std::optional<Head>& start, int dimension, int cla
 }
 
 void ConfigureThreads(int threads) {
+  at::globalContext().setFlushDenormal(true);  // of this thread, which all others inherit it from
   at::set_num_threads(std::max(1, threads));
   at::set_num_interop_threads(1);
 }

@@ -53,7 +53,9 @@ struct TrainedHead {
   double validation_loss = 0, validation_accuracy = 0;  // of `head`
 };
 
-// Call once at the start of main, before any other LibTorch use: how many threads LibTorch has in this process.
+// Call once at the start of main, before any other LibTorch use and any thread: how many threads LibTorch has in this
+// process. Numbers below float32's normal range count as zero from then on: a processor takes up to thirty times as
+// long for them, and gradients through SiLU are full of them.
 void ConfigureThreads(int threads);
 
 // Called at each epoch's end, after its checkpoint is durable. A non-OK answer stops the training with it.

@@ -3,7 +3,9 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <thread>
 
 #include "tests/testing/separable_features.h"
 #include "tests/testing/status_matchers.h"
@@ -225,6 +227,22 @@ TEST_F(HeadTrainerTest, PredictGivesTheValidationNumbers) {
   }
   EXPECT_NEAR(loss / static_cast<double>(validation_.labels.size()),
               trained.history[trained.best_epoch - 1].validation_loss, 1e-6);
+}
+
+// In a process of its own: the settings stay.
+TEST(ConfigureThreadsDeathTest, DenormalNumbersAreZeroInEveryThread) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto sum_of_tiny = [] {  // large enough for every thread to have a part
+    return (torch::full({1 << 20}, 1e-38F) * 0.01F).mul_(1e20F).sum().item<float>();
+  };
+  const auto zero_everywhere = [&] {
+    ConfigureThreads(4);
+    float elsewhere = 1;
+    std::thread([&] { elsewhere = sum_of_tiny(); }).join();
+    return at::get_num_threads() == 4 && sum_of_tiny() == 0 && elsewhere == 0;
+  };
+  EXPECT_EXIT(std::exit(zero_everywhere() ? 0 : 1), ::testing::ExitedWithCode(0), "");
+  EXPECT_GT(sum_of_tiny(), 0);
 }
 
 }  // namespace
