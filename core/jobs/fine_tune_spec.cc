@@ -40,7 +40,7 @@ TrainSpec Best() {
                       .optimizer = "adamw",
                       .schedule = "cosine",
                       .epochs = 20,
-                      .learning_rate = 1e-4,
+                      .learning_rate = 3e-4,
                       .layer_decay = 0.9,
                       .weight_decay = 0.01,
                       .warmup_epochs = 1}},
