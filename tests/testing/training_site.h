@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/base/digest.h"
@@ -102,6 +103,18 @@ class TrainingSite {
     EXPECT_OK(claim);
     EXPECT_TRUE(claim.ok() && claim->has_value());
     return claim.ok() && claim->has_value() ? **claim : jobs::Claim{};
+  }
+
+  // Of the job, as far as they are of this kind.
+  template <typename Body>
+  std::vector<Body> EventsOf(const std::string& job_id) {
+    const auto events = jobs_->Events(job_id, 0, 10000);
+    EXPECT_OK(events);
+    std::vector<Body> bodies;
+    for (const jobs::Event& event : events.value_or(std::vector<jobs::Event>{})) {
+      if (const auto* body = std::get_if<Body>(&event.body)) bodies.push_back(*body);
+    }
+    return bodies;
   }
 
   workflow::Resources resources() {

@@ -80,15 +80,7 @@ class FineTuningWorkflowTest : public ::testing::Test {
   }
 
   jobs::Job Get(const std::string& id) { return site_.jobs().Get(id).value_or(jobs::Job{}); }
-  template <typename Body>
-  std::vector<Body> EventsOf(const std::string& id) {
-    std::vector<Body> bodies;
-    for (const jobs::Event& event : site_.jobs().Events(id, 0, 10000).value_or(std::vector<jobs::Event>{})) {
-      if (const auto* body = std::get_if<Body>(&event.body)) bodies.push_back(*body);
-    }
-    return bodies;
-  }
-  std::vector<jobs::EpochDone> Epochs(const std::string& id) { return EventsOf<jobs::EpochDone>(id); }
+  std::vector<jobs::EpochDone> Epochs(const std::string& id) { return site_.EventsOf<jobs::EpochDone>(id); }
   jobs::Job RunToEnd(const jobs::TrainSpec& spec) {
     const jobs::Claim claim = site_.SubmitAndClaim(spec);
     EXPECT_OK(RunTrainJob(site_.resources(), claim, Never));
@@ -185,10 +177,10 @@ TEST_F(FineTuningWorkflowTest, HeadMayBeSolvedBeforeThePhotos) {
   EXPECT_NE(Published(1).backbone_sha256, base_.sha256);
   const size_t trials = job.result->trials.size();
   EXPECT_GT(trials, 1u);
-  EXPECT_EQ(EventsOf<jobs::TrialDone>(job.id).size(), trials);
+  EXPECT_EQ(site_.EventsOf<jobs::TrialDone>(job.id).size(), trials);
 
   const jobs::Job stolen = RunStolenAfter(1, SolvedSpec());
-  EXPECT_EQ(EventsOf<jobs::TrialDone>(stolen.id).size(), trials);
+  EXPECT_EQ(site_.EventsOf<jobs::TrialDone>(stolen.id).size(), trials);
   EXPECT_EQ(Epochs(stolen.id).size(), 2u);
   EXPECT_EQ(Published(2).backbone_sha256, Published(1).backbone_sha256);
   EXPECT_EQ(Published(2).head_sha256, Published(1).head_sha256);

@@ -22,7 +22,7 @@ TEST_F(TrainWorkflowTest, AnotherAttemptGoesOnAndEndsWithTheSameBytes) {
   // After its second epoch this attempt is taken for dead and another one claims the job.
   std::optional<jobs::Claim> second;
   const auto steal = [&] {
-    if (!second && EventsOf<jobs::EpochDone>(id).size() == 2) {
+    if (!second && site_.EventsOf<jobs::EpochDone>(id).size() == 2) {
       EXPECT_OK(site_.jobs().ReleaseLeases("cpu"));
       second = site_.Claim("cpu");
     }
@@ -37,8 +37,8 @@ TEST_F(TrainWorkflowTest, AnotherAttemptGoesOnAndEndsWithTheSameBytes) {
   ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
   EXPECT_EQ(job.result->weights_sha256, undisturbed.result->weights_sha256);
   EXPECT_EQ(job.result->test_loss, undisturbed.result->test_loss);
-  EXPECT_EQ(EventsOf<jobs::FeaturesReady>(id).size(), 1u);
-  const auto epochs = EventsOf<jobs::EpochDone>(id);
+  EXPECT_EQ(site_.EventsOf<jobs::FeaturesReady>(id).size(), 1u);
+  const auto epochs = site_.EventsOf<jobs::EpochDone>(id);
   ASSERT_EQ(static_cast<int>(epochs.size()), job.result->epochs_run);
   for (size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i].epoch, static_cast<int>(i) + 1);
 }
@@ -49,13 +49,13 @@ TEST_F(TrainWorkflowTest, AnotherAttemptOfASweepStartsOverAndTellsEachCombinatio
   const jobs::Job undisturbed = RunToEnd(spec);
   const jobs::Claim first = site_.SubmitAndClaim(spec);
   const std::string id = first.lease.job_id;
-  const auto after_a_trial = [&] { return !EventsOf<jobs::TrialDone>(id).empty(); };
+  const auto after_a_trial = [&] { return !site_.EventsOf<jobs::TrialDone>(id).empty(); };
   EXPECT_THAT(RunTrainJob(site_.resources(), first, after_a_trial), StatusIs(absl::StatusCode::kCancelled));
   ASSERT_OK(site_.jobs().ReleaseLeases("cpu"));
   ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
   EXPECT_EQ(Get(id).result->weights_sha256, undisturbed.result->weights_sha256);
   std::set<int> numbers;
-  for (const jobs::TrialDone& done : EventsOf<jobs::TrialDone>(id)) {
+  for (const jobs::TrialDone& done : site_.EventsOf<jobs::TrialDone>(id)) {
     EXPECT_TRUE(numbers.insert(done.trial.number).second) << done.trial.number;
   }
   EXPECT_EQ(numbers.size(), 6u);
@@ -65,14 +65,14 @@ TEST_F(TrainWorkflowTest, AnotherAttemptOfASolverStartsOverAndEndsWithTheSameByt
   const jobs::Job undisturbed = RunToEnd(Solved(spec_));
   const jobs::Claim first = site_.SubmitAndClaim(Solved(spec_));
   const std::string id = first.lease.job_id;
-  const auto after_two_trials = [&] { return EventsOf<jobs::TrialDone>(id).size() == 2; };
+  const auto after_two_trials = [&] { return site_.EventsOf<jobs::TrialDone>(id).size() == 2; };
   EXPECT_THAT(RunTrainJob(site_.resources(), first, after_two_trials), StatusIs(absl::StatusCode::kCancelled));
   ASSERT_OK(site_.jobs().ReleaseLeases("cpu"));
   ASSERT_OK(RunTrainJob(site_.resources(), site_.Claim("cpu"), Never));
   const jobs::Job job = Get(id);
   ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
   EXPECT_EQ(job.result->weights_sha256, undisturbed.result->weights_sha256);
-  const auto done = EventsOf<jobs::TrialDone>(id);
+  const auto done = site_.EventsOf<jobs::TrialDone>(id);
   ASSERT_EQ(done.size(), undisturbed.result->trials.size());
   for (size_t i = 0; i < done.size(); ++i) EXPECT_EQ(done[i].trial.number, static_cast<int>(i) + 1);
 }
@@ -80,7 +80,7 @@ TEST_F(TrainWorkflowTest, AnotherAttemptOfASolverStartsOverAndEndsWithTheSameByt
 TEST_F(TrainWorkflowTest, StoppingWorkerLeavesItsJobForAnother) {
   const jobs::Claim claim = site_.SubmitAndClaim(spec_);
   const std::string id = claim.lease.job_id;
-  const auto after_first_epoch = [&] { return !EventsOf<jobs::EpochDone>(id).empty(); };
+  const auto after_first_epoch = [&] { return !site_.EventsOf<jobs::EpochDone>(id).empty(); };
   EXPECT_THAT(RunTrainJob(site_.resources(), claim, after_first_epoch), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_EQ(Get(id).state, State::kTraining);
   ASSERT_OK(site_.jobs().ReleaseLeases("cpu"));
@@ -93,14 +93,14 @@ TEST_F(TrainWorkflowTest, CancelledJobStopsAtAStep) {
   const jobs::Claim claim = site_.SubmitAndClaim(spec_);
   const std::string id = claim.lease.job_id;
   const auto cancel_after_first_epoch = [&] {
-    if (EventsOf<jobs::EpochDone>(id).empty()) return false;
+    if (site_.EventsOf<jobs::EpochDone>(id).empty()) return false;
     EXPECT_OK(site_.jobs().RequestCancel(id));
     return true;
   };
   ASSERT_OK(RunTrainJob(site_.resources(), claim, cancel_after_first_epoch));
   EXPECT_EQ(Get(id).state, State::kCancelled);
   EXPECT_EQ(States(id).back(), State::kCancelled);
-  EXPECT_EQ(EventsOf<jobs::EpochDone>(id).size(), 1u);
+  EXPECT_EQ(site_.EventsOf<jobs::EpochDone>(id).size(), 1u);
   EXPECT_THAT(site_.registry().Find({.name = "colours"}), StatusIs(absl::StatusCode::kNotFound));
 }
 
@@ -110,7 +110,7 @@ TEST_F(TrainWorkflowTest, PausedAndResumedAtAnyEpochItEndsWithTheSameBytes) {
     jobs::Claim claim = site_.SubmitAndClaim(spec_);
     const std::string id = claim.lease.job_id;
     const auto pause = [&] {
-      if (static_cast<int>(EventsOf<jobs::EpochDone>(id).size()) < pause_after) return false;
+      if (static_cast<int>(site_.EventsOf<jobs::EpochDone>(id).size()) < pause_after) return false;
       EXPECT_OK(site_.jobs().RequestPause(id));
       return true;
     };
@@ -126,7 +126,7 @@ TEST_F(TrainWorkflowTest, PausedAndResumedAtAnyEpochItEndsWithTheSameBytes) {
     ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
     EXPECT_EQ(job.result->weights_sha256, undisturbed.result->weights_sha256) << "after epoch " << pause_after;
     EXPECT_EQ(job.result->test_loss, undisturbed.result->test_loss);
-    const auto epochs = EventsOf<jobs::EpochDone>(id);
+    const auto epochs = site_.EventsOf<jobs::EpochDone>(id);
     ASSERT_EQ(static_cast<int>(epochs.size()), job.result->epochs_run);
     for (size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i].epoch, static_cast<int>(i) + 1);
   }
@@ -174,7 +174,7 @@ TEST_F(TrainWorkflowTest, CheckpointsOfAJobCancelledWhilePausedAreDeleted) {
   const jobs::Claim claim = site_.SubmitAndClaim(spec_);
   const std::string id = claim.lease.job_id;
   const auto pause = [&] {
-    if (EventsOf<jobs::EpochDone>(id).empty()) return false;
+    if (site_.EventsOf<jobs::EpochDone>(id).empty()) return false;
     EXPECT_OK(site_.jobs().RequestPause(id));
     return true;
   };
@@ -194,7 +194,7 @@ TEST_F(TrainWorkflowTest, TimeLimitPublishesTheBestEpochSoFar) {
   ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
   EXPECT_EQ(job.result->stop_reason, "time_limit");
   EXPECT_EQ(job.result->epochs_run, 1);
-  EXPECT_EQ(EventsOf<jobs::EpochDone>(job.id).size(), 1u);
+  EXPECT_EQ(site_.EventsOf<jobs::EpochDone>(job.id).size(), 1u);
   ASSERT_OK_AND_ASSIGN(const registry::ModelVersion version, site_.registry().Find({.name = "colours"}));
   EXPECT_EQ(version.head_sha256, job.result->weights_sha256);
 }
@@ -227,7 +227,7 @@ TEST_F(TrainWorkflowTest, KeepingTheBestPublishesItAndSaysSo) {
   const jobs::Claim claim = site_.SubmitAndClaim(spec);
   const std::string id = claim.lease.job_id;
   const auto finish = [&] {
-    if (EventsOf<jobs::EpochDone>(id).size() < 3) return false;
+    if (site_.EventsOf<jobs::EpochDone>(id).size() < 3) return false;
     EXPECT_OK(site_.jobs().RequestFinish(id));
     return true;
   };
@@ -245,7 +245,7 @@ TEST_F(TrainWorkflowTest, KeepingTheBestTrialKeepsThoseToldBeforeAPauseToo) {
   const jobs::Claim claim = site_.SubmitAndClaim(Solved(spec_));
   const std::string id = claim.lease.job_id;
   const auto pause = [&] {
-    if (EventsOf<jobs::TrialDone>(id).size() < 3) return false;
+    if (site_.EventsOf<jobs::TrialDone>(id).size() < 3) return false;
     EXPECT_OK(site_.jobs().RequestPause(id));
     return true;
   };

@@ -1,5 +1,4 @@
 // The precision a version is trained and served in: what the spec asks, what the device has, what was measured.
-#include <variant>
 
 #include "core/base/errors.h"
 #include "core/registry/manifest.h"
@@ -44,16 +43,6 @@ class PrecisionWorkflowTest : public ::testing::Test {
     EXPECT_OK(RunTrainJob(site_.resources(), claim, [] { return false; }));
     return Get(claim.lease.job_id);
   }
-  template <typename Body>
-  std::vector<Body> EventsOf(const std::string& id) {
-    const auto events = site_.jobs().Events(id, 0, 10000);
-    EXPECT_OK(events);
-    std::vector<Body> bodies;
-    for (const jobs::Event& event : events.value_or(std::vector<jobs::Event>{})) {
-      if (const auto* body = std::get_if<Body>(&event.body)) bodies.push_back(*body);
-    }
-    return bodies;
-  }
   registry::Manifest ManifestOf(const jobs::Job& job) {
     const auto version = site_.registry().Find({.name = "colours"});
     EXPECT_OK(version);
@@ -75,7 +64,7 @@ TEST_F(PrecisionWorkflowTest, DeviceWithoutBf16ReportsWhatItMeasured) {
   const jobs::Job job = RunToEnd(Spec("auto"));
   EXPECT_EQ(ReportOf(job), (jobs::PrecisionReport{.precision = "f32", .images = 24, .accuracy_f32 = 1}));
   EXPECT_EQ(ManifestOf(job).precision, "f32");
-  EXPECT_THAT(EventsOf<jobs::PrecisionChosen>(job.id), SizeIs(0));
+  EXPECT_THAT(site_.EventsOf<jobs::PrecisionChosen>(job.id), SizeIs(0));
 }
 
 TEST_F(PrecisionWorkflowTest, AutoTakesBf16WhereThatLosesNothing) {
@@ -84,7 +73,7 @@ TEST_F(PrecisionWorkflowTest, AutoTakesBf16WhereThatLosesNothing) {
   const jobs::PrecisionReport expected = {
       .precision = "bf16", .images = 24, .accuracy_f32 = 1, .accuracy_bf16 = 1, .agreement = 1};
   EXPECT_EQ(ReportOf(job), expected);
-  const auto chosen = EventsOf<jobs::PrecisionChosen>(job.id);
+  const auto chosen = site_.EventsOf<jobs::PrecisionChosen>(job.id);
   ASSERT_THAT(chosen, SizeIs(1));
   EXPECT_EQ(chosen[0].report, expected);
   const registry::Manifest manifest = ManifestOf(job);
@@ -97,7 +86,7 @@ TEST_F(PrecisionWorkflowTest, AutoStaysInF32WhereBf16IsSlower) {
   Open(FakeEngine::Arithmetic::kRounded, /*bf16_is_faster=*/false);
   const jobs::Job job = RunToEnd(Spec("auto"));
   EXPECT_EQ(ReportOf(job), (jobs::PrecisionReport{.precision = "f32", .images = 24, .accuracy_f32 = 1}));
-  EXPECT_THAT(EventsOf<jobs::PrecisionChosen>(job.id), SizeIs(0));
+  EXPECT_THAT(site_.EventsOf<jobs::PrecisionChosen>(job.id), SizeIs(0));
   EXPECT_EQ(ManifestOf(job).precision, "f32");
 
   // Where a precision is asked for, both are measured.
@@ -119,11 +108,11 @@ TEST_F(PrecisionWorkflowTest, AutoTrainsAgainInF32WhereBf16Loses) {
   EXPECT_EQ(manifest.precision, "f32");
   EXPECT_EQ(manifest.library_versions.at("engine"), "fake-1/cpu/f32");
 
-  const auto chosen = EventsOf<jobs::PrecisionChosen>(job.id);
+  const auto chosen = site_.EventsOf<jobs::PrecisionChosen>(job.id);
   ASSERT_THAT(chosen, SizeIs(1));
   EXPECT_EQ(chosen[0].report.precision, "f32");
   EXPECT_THAT(chosen[0].report.accuracy_bf16, Optional(Lt(*chosen[0].report.accuracy_f32 - 0.005)));
-  EXPECT_THAT(EventsOf<jobs::FeaturesReady>(job.id), SizeIs(2));
+  EXPECT_THAT(site_.EventsOf<jobs::FeaturesReady>(job.id), SizeIs(2));
   // The same as if f32 had been asked for.
   EXPECT_EQ(job.result->weights_sha256, RunToEnd(Spec("f32")).result->weights_sha256);
 }
@@ -134,7 +123,7 @@ TEST_F(PrecisionWorkflowTest, WhatWasAskedForIsServedWhateverItLoses) {
   EXPECT_EQ(ReportOf(bf16).precision, "bf16");
   EXPECT_THAT(ReportOf(bf16).accuracy_bf16, Optional(Lt(0.9)));
   EXPECT_EQ(ManifestOf(bf16).precision, "bf16");
-  EXPECT_THAT(EventsOf<jobs::PrecisionChosen>(bf16.id), SizeIs(0));
+  EXPECT_THAT(site_.EventsOf<jobs::PrecisionChosen>(bf16.id), SizeIs(0));
 
   const jobs::Job f32 = RunToEnd(Spec("f32"));
   EXPECT_EQ(ReportOf(f32).precision, "f32");
@@ -160,15 +149,15 @@ INSTANTIATE_TEST_SUITE_P(AfterEpochsAndChoices, ResumedPrecisionTest,
 TEST_P(ResumedPrecisionTest, EndsWithTheSameBytesAndTellsEachEpochOnce) {
   Open(FakeEngine::Arithmetic::kMixedUp);
   const jobs::Job undisturbed = RunToEnd(Spec("auto"));
-  ASSERT_THAT(EventsOf<jobs::EpochDone>(undisturbed.id), SizeIs(10));  // 5 in either precision
+  ASSERT_THAT(site_.EventsOf<jobs::EpochDone>(undisturbed.id), SizeIs(10));  // 5 in either precision
 
   const jobs::Claim first = site_.SubmitAndClaim(Spec("auto"));
   const std::string id = first.lease.job_id;
   std::optional<jobs::Claim> second;
   const auto steal = [&] {
     const auto [epochs, choices] = GetParam();
-    if (!second && EventsOf<jobs::EpochDone>(id).size() == static_cast<size_t>(epochs) &&
-        EventsOf<jobs::PrecisionChosen>(id).size() == static_cast<size_t>(choices)) {
+    if (!second && site_.EventsOf<jobs::EpochDone>(id).size() == static_cast<size_t>(epochs) &&
+        site_.EventsOf<jobs::PrecisionChosen>(id).size() == static_cast<size_t>(choices)) {
       EXPECT_OK(site_.jobs().ReleaseLeases("cpu"));
       second = site_.Claim("cpu");
     }
@@ -182,10 +171,10 @@ TEST_P(ResumedPrecisionTest, EndsWithTheSameBytesAndTellsEachEpochOnce) {
   EXPECT_EQ(ReportOf(job), ReportOf(undisturbed));
   EXPECT_EQ(job.result->weights_sha256, undisturbed.result->weights_sha256);
   std::vector<int> epochs;
-  for (const jobs::EpochDone& epoch : EventsOf<jobs::EpochDone>(id)) epochs.push_back(epoch.epoch);
+  for (const jobs::EpochDone& epoch : site_.EventsOf<jobs::EpochDone>(id)) epochs.push_back(epoch.epoch);
   EXPECT_THAT(epochs, ElementsAre(1, 2, 3, 4, 5, 1, 2, 3, 4, 5));
-  EXPECT_THAT(EventsOf<jobs::PrecisionChosen>(id), SizeIs(1));
-  EXPECT_THAT(EventsOf<jobs::FeaturesReady>(id), SizeIs(2));
+  EXPECT_THAT(site_.EventsOf<jobs::PrecisionChosen>(id), SizeIs(1));
+  EXPECT_THAT(site_.EventsOf<jobs::FeaturesReady>(id), SizeIs(2));
 }
 
 TEST_F(PrecisionWorkflowTest, JobQueuedBeforeThereWasAChoiceStaysInF32) {

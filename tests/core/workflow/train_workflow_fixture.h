@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "core/workflow/train_workflow.h"
@@ -35,17 +34,9 @@ class TrainWorkflowTest : public ::testing::Test {
     EXPECT_OK(events);
     return events.value_or(std::vector<jobs::Event>{});
   }
-  template <typename Body>
-  std::vector<Body> EventsOf(const std::string& id) {
-    std::vector<Body> bodies;
-    for (const jobs::Event& event : Events(id)) {
-      if (const auto* body = std::get_if<Body>(&event.body)) bodies.push_back(*body);
-    }
-    return bodies;
-  }
   std::vector<jobs::State> States(const std::string& id) {
     std::vector<jobs::State> states;
-    for (const jobs::StateChanged& change : EventsOf<jobs::StateChanged>(id)) states.push_back(change.state);
+    for (const jobs::StateChanged& change : site_.EventsOf<jobs::StateChanged>(id)) states.push_back(change.state);
     return states;
   }
   static jobs::TrainSpec Solved(jobs::TrainSpec spec) {

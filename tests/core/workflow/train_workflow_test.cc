@@ -148,8 +148,8 @@ TEST_F(TrainWorkflowTest, EventsAreDenseAndTellEveryStep) {
   for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].sequence, static_cast<int>(i) + 1);
   EXPECT_THAT(States(job.id), ElementsAre(State::kQueued, State::kPreparing, State::kTraining, State::kEvaluating,
                                           State::kPublishing, State::kSucceeded));
-  EXPECT_EQ(EventsOf<jobs::FeaturesReady>(job.id).size(), 1u);
-  const auto epochs = EventsOf<jobs::EpochDone>(job.id);
+  EXPECT_EQ(site_.EventsOf<jobs::FeaturesReady>(job.id).size(), 1u);
+  const auto epochs = site_.EventsOf<jobs::EpochDone>(job.id);
   ASSERT_EQ(static_cast<int>(epochs.size()), job.result->epochs_run);
   for (size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i].epoch, static_cast<int>(i) + 1);
   EXPECT_EQ(epochs.back().epochs, 5);
@@ -184,8 +184,8 @@ TEST_F(TrainWorkflowTest, SolverTellsItsTrialsAndPublishesTheBest) {
   ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
   EXPECT_EQ(job.result->test_accuracy, 1.0);
   EXPECT_EQ(job.result->epochs_run, 0);
-  EXPECT_EQ(EventsOf<jobs::EpochDone>(job.id).size(), 0u);
-  const auto done = EventsOf<jobs::TrialDone>(job.id);
+  EXPECT_EQ(site_.EventsOf<jobs::EpochDone>(job.id).size(), 0u);
+  const auto done = site_.EventsOf<jobs::TrialDone>(job.id);
   ASSERT_EQ(done.size(), job.result->trials.size());
   ASSERT_FALSE(done.empty());
   int best = 0;
@@ -208,7 +208,7 @@ TEST_F(TrainWorkflowTest, SweepTellsItsCombinationsAndPublishesTheBest) {
   const jobs::Job job = RunToEnd(Swept(patient));
   ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
   const std::vector<jobs::Trial>& trials = job.result->trials;
-  const auto done = EventsOf<jobs::TrialDone>(job.id);
+  const auto done = site_.EventsOf<jobs::TrialDone>(job.id);
   ASSERT_EQ(trials.size(), 6u);
   ASSERT_EQ(done.size(), 6u);
   const auto best = std::find_if(trials.begin(), trials.end(), [](const jobs::Trial& trial) { return trial.best; });
@@ -256,7 +256,7 @@ TEST_F(TrainWorkflowTest, OutOfMemoryIsTriedAgainWithLessAndWithTheSameOutcome) 
   site_.RunOutOfMemory(2);
   const jobs::Job job = RunToEnd(spec_);
   ASSERT_EQ(job.state, State::kSucceeded) << (job.failure ? job.failure->message : "");
-  const auto reduced = EventsOf<jobs::MemoryReduced>(job.id);
+  const auto reduced = site_.EventsOf<jobs::MemoryReduced>(job.id);
   ASSERT_EQ(reduced.size(), 2u);
   EXPECT_EQ(reduced[0].divisor, 2);
   EXPECT_EQ(reduced[1].divisor, 4);
@@ -271,7 +271,7 @@ TEST_F(TrainWorkflowTest, MemoryThatIsNeverEnoughIsAFailureOfItsOwnType) {
   const jobs::Job job = RunToEnd(spec_);
   ExpectFailure(job, jobs::FailureType::kOutOfMemory, "told to fail");
   EXPECT_EQ(site_.engines_made(), 4);
-  EXPECT_EQ(EventsOf<jobs::MemoryReduced>(job.id).size(), 3u);
+  EXPECT_EQ(site_.EventsOf<jobs::MemoryReduced>(job.id).size(), 3u);
 }
 
 // The checkpoint at `path` with a weight that is no number: what a diverging run comes to.
@@ -288,7 +288,7 @@ TEST_F(TrainWorkflowTest, LossThatIsNoNumberStopsTheJobAndItsLastGoodCheckpointI
   const jobs::Claim claim = site_.SubmitAndClaim(spec_);
   const std::string id = claim.lease.job_id;
   const std::string folder = site_.jobs_root() + "/" + id;
-  const auto after_two_epochs = [&] { return EventsOf<jobs::EpochDone>(id).size() == 2; };
+  const auto after_two_epochs = [&] { return site_.EventsOf<jobs::EpochDone>(id).size() == 2; };
   EXPECT_THAT(RunTrainJob(site_.resources(), claim, after_two_epochs), StatusIs(absl::StatusCode::kCancelled));
   ASSERT_NO_FATAL_FAILURE(SpoilCheckpoint(folder + "/checkpoint"));
   ASSERT_OK(site_.jobs().GiveBack(claim.lease));
